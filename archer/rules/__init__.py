@@ -1,0 +1,1 @@
+"""Memory update rules: what authors write, and the graphs their rules become."""

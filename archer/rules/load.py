@@ -1,0 +1,121 @@
+"""Rules by name or by file: the built-in eight and a user's own."""
+
+import difflib
+import importlib
+import importlib.util
+import inspect
+import sys
+import traceback
+from functools import lru_cache
+from pathlib import Path
+
+from archer.errors import ArcherError
+from archer.rules.base import Rule, RuleError
+from archer.rules.graph import RuleGraph
+
+BUILTIN = (
+    "delta",
+    "decay",
+    "error_gated",
+    "momentum",
+    "softmax_attention",
+    "adam",
+    "adam_softmax",
+    "gated_delta",
+)
+
+ROW_NAMES = {
+    "delta": "delta_net_4layer",
+    "decay": "delta_net_4layer_decay_state_update_in_for_loop",
+    "error_gated": "delta_net_4layer_error_gated_state_update_in_for_loop",
+    "momentum": "delta_net_4layer_momentum_state_update_in_for_loop",
+    "softmax_attention": "delta_net_4layer_softmax_attention_in_for_loop",
+    "adam": "delta_net_4layer_adam_state_update_in_for_loop",
+    "adam_softmax": "delta_net_4layer_adam_softmax_in_for_loop",
+    "gated_delta": "gated_delta_net_4layer",
+}
+
+
+def row_name(rule: str) -> str:
+    """Name of a rule's row in result tables: the published one for built-in rules."""
+    return ROW_NAMES.get(rule, rule)
+
+
+def load_rule(reference: str) -> type[Rule]:
+    """The rule class for a built-in name or the path of a rule file.
+
+    Raises ArcherError for an unknown name (with the nearest one) and RuleError for a bad file.
+    """
+    if reference in BUILTIN:
+        module = importlib.import_module(f"archer.rules.{reference}")
+        return only_rule(module.__name__, vars(module), str(module.__file__))
+    if reference.endswith(".py") or "/" in reference:
+        return load_file(Path(reference))
+    near = difflib.get_close_matches(reference, BUILTIN, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}? " if near else ""
+    raise ArcherError(
+        f"unknown rule {reference!r}: {hint}Built-in rules: {', '.join(BUILTIN)}; "
+        "a rule of your own is given as the path of its .py file"
+    )
+
+
+def load_file(path: Path) -> type[Rule]:
+    """The one rule class that a Python file defines. Raises RuleError."""
+    if not path.is_file():
+        raise RuleError(f"{path}: no such rule file", check="imports")
+    name = f"archer_rule_{path.stem}_{abs(hash(path.resolve()))}"
+    spec = importlib.util.spec_from_file_location(name, path.resolve())
+    if spec is None or spec.loader is None:
+        raise RuleError(f"{path}: not a Python file (its name must end in .py)", check="imports")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except SyntaxError as error:
+        line = error.lineno
+        message = f"syntax error: {error.msg}"
+        raise RuleError(message, check="imports", line=line, file=str(path)) from error
+    except Exception as error:
+        frames = traceback.extract_tb(error.__traceback__)
+        line = next((f.lineno for f in reversed(frames) if f.filename == str(path.resolve())), None)
+        message = f"does not import: {type(error).__name__}: {error}"
+        raise RuleError(message, check="imports", line=line, file=str(path)) from error
+    return only_rule(name, vars(module), str(path))
+
+
+def only_rule(module: str, names: dict[str, object], file: str) -> type[Rule]:
+    """The one Rule subclass defined in a module. Raises RuleError."""
+    found = [
+        value
+        for value in names.values()
+        if inspect.isclass(value) and issubclass(value, Rule) and value.__module__ == module
+    ]
+    if not found:
+        raise RuleError(
+            "defines no rule: write one class that inherits from archer.Rule",
+            check="one rule",
+            file=file,
+        )
+    if len(found) > 1:
+        listed = ", ".join(rule.__name__ for rule in found)
+        raise RuleError(
+            f"defines {len(found)} rules ({listed}); keep one rule per file",
+            check="one rule",
+            file=file,
+        )
+    return found[0]
+
+
+@lru_cache(maxsize=64)
+def builtin_graph(name: str) -> RuleGraph:
+    """Graph of a built-in rule."""
+    from archer.rules.trace import trace
+
+    return trace(load_rule(name))
+
+
+def load_graph(reference: str) -> RuleGraph:
+    """The traced rule for a built-in name or the path of a rule file. Raises ArcherError."""
+    from archer.rules.trace import trace
+
+    return builtin_graph(reference) if reference in BUILTIN else trace(load_rule(reference))
