@@ -1,0 +1,37 @@
+"""Files that are written whole or not at all."""
+
+import os
+import tempfile
+from pathlib import Path
+
+from archer.errors import ArcherError
+
+
+def prepare_folder(folder: Path) -> Path:
+    """The folder, made if need be. Raises ArcherError if nothing can be written there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ArcherError(
+            f"cannot write to {folder}: {reason}; choose another folder with --out"
+        ) from error
+    return folder
+
+
+def write_whole(path: Path, content: str | bytes) -> Path:
+    """Write beside the target, flush to disk, then rename over it. Raises ArcherError."""
+    data = content.encode() if isinstance(content, str) else content
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise ArcherError(f"cannot write {path}: {error.strerror or error}") from error
+    return path

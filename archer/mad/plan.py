@@ -1,0 +1,225 @@
+"""From rules, a preset and seeds to trials, and from trials to populations."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from archer.errors import ArcherError
+from archer.mad.presets import Preset
+from archer.mad.settings import Setting
+from archer.mad.trial import SELECTS, Protocol, Trial, make_trial, trial_from_json
+from archer.model.config import ModelConfig
+from archer.rules.graph import RuleGraph
+from archer.rules.load import builtin_graph
+from archer.train.population import Regime
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of the trials table: a rule's trial, and the rule it is identical to, if any."""
+
+    rule: str
+    trial: Trial
+    identical_to: str | None
+
+
+@dataclass(frozen=True)
+class Population:
+    """Trials of one shape, trained side by side: the unit of work. Plain data through JSON."""
+
+    trials: tuple[Trial, ...]
+
+    @property
+    def training_tokens(self) -> int:
+        """Tokens of all members if none stops early."""
+        return sum(tokens(trial)[0] for trial in self.trials)
+
+    @property
+    def label(self) -> str:
+        """For progress: rule, task and number of members."""
+        first = self.trials[0]
+        tasks = list(dict.fromkeys(t.setting.name for t in self.trials))
+        more = f" +{len(tasks) - 1}" if len(tasks) > 1 else ""
+        members = f" x{len(self.trials)}" if len(self.trials) > 1 else ""
+        return f"{first.rule.name} {tasks[0]}{more}{members}"
+
+    def to_json(self) -> dict[str, Any]:
+        return {"trials": [trial.to_json() for trial in self.trials]}
+
+    @staticmethod
+    def from_json(data: dict[str, Any]) -> "Population":
+        return Population(tuple(trial_from_json(trial) for trial in data["trials"]))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything a benchmark will do: rows of the table, and the populations to train for them."""
+
+    preset: Preset
+    protocol: Protocol
+    rules: tuple[RuleGraph, ...]
+    rows: tuple[Row, ...]
+    populations: tuple[Population, ...]
+
+
+@dataclass(frozen=True)
+class Knobs:
+    """What the user set: values and learned knobs, both by "rule.knob"."""
+
+    values: Mapping[str, float] = field(default_factory=dict)
+    learn: Sequence[str] = ()
+
+    def of(self, rule: RuleGraph) -> tuple[dict[str, float], tuple[str, ...]]:
+        """Values and learned names for one rule."""
+        prefix = f"{rule.name}."
+        values = {k.removeprefix(prefix): v for k, v in self.values.items() if k.startswith(prefix)}
+        learn = tuple(k.removeprefix(prefix) for k in self.learn if k.startswith(prefix))
+        return values, learn
+
+    def check(self, rules: Sequence[RuleGraph]) -> None:
+        """Raises ArcherError for an unknown rule or knob, or a value out of bounds."""
+        for name in [*self.values, *self.learn]:
+            spec = _knob(name, rules)
+            value = self.values.get(name)
+            if value is not None and not spec.low <= value <= spec.high:
+                raise ArcherError(
+                    f"{name}={value:g} is out of bounds [{spec.low:g}, {spec.high:g}]"
+                )
+
+
+def _knob(name: str, rules: Sequence[RuleGraph]) -> Any:
+    rule_name, _, knob_name = name.partition(".")
+    rule = next((rule for rule in rules if rule.name == rule_name), None)
+    if rule is None or not knob_name:
+        raise ArcherError(
+            f"{name!r}: a knob is written rule.knob, where rule is one of those benchmarked "
+            f"({', '.join(rule.name for rule in rules)})"
+        )
+    spec = next((spec for spec in rule.knobs if spec.name == knob_name), None)
+    if spec is None:
+        has = ", ".join(f"{rule.name}.{knob.name}" for knob in rule.knobs) or "no knobs"
+        raise ArcherError(f"{name!r}: no such knob; {rule.name} has {has}")
+    return spec
+
+
+def make_plan(
+    rules: Sequence[RuleGraph],
+    preset: Preset,
+    *,
+    protocol: Protocol = "strict",
+    seeds: int = 1,
+    knobs: Knobs | None = None,
+    precision: str = "fp32",
+    largest: int = 96,
+) -> Plan:
+    """The plan of a benchmark; trials that are mathematically one are trained once.
+
+    largest: most members of one population. Raises ArcherError for two rules of one name, bad
+    knobs, or seeds < 1.
+    """
+    _check_rules(rules, seeds)
+    knobs = knobs or Knobs()
+    knobs.check(rules)
+    if preset.chunk_size is not None:
+        rules = [rule.with_chunk_size(preset.chunk_size) for rule in rules]
+    regime = _regime(preset, protocol, precision)
+    rows: list[Row] = []
+    first: dict[str, str] = {}
+    for rule in rules:
+        for trial in _trials(rule, preset, regime, seeds, knobs):
+            rows.append(Row(rule.name, trial, _identical(rule, trial, first.get(trial.id))))
+            first.setdefault(trial.id, rule.name)
+    unique = {row.trial.id: row.trial for row in reversed(rows)}
+    populations = _populations(list(reversed(unique.values())), largest)
+    return Plan(preset, protocol, tuple(rules), tuple(rows), tuple(populations))
+
+
+def _check_rules(rules: Sequence[RuleGraph], seeds: int) -> None:
+    names = [rule.name for rule in rules]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ArcherError(
+            f"two rules are named {', '.join(twice)}: rename the class in one of the files"
+        )
+    if not rules:
+        raise ArcherError("no rule given: name at least one")
+    if seeds < 1:
+        raise ArcherError(f"seeds={seeds}: at least one seed is needed")
+
+
+def _regime(preset: Preset, protocol: Protocol, precision: str) -> Regime:
+    if protocol not in SELECTS:
+        raise ArcherError(f"unknown protocol {protocol!r}: use {' or '.join(SELECTS)}")
+    if precision not in ("fp32", "bf16"):
+        raise ArcherError(f"unknown precision {precision!r}: use fp32 or bf16")
+    return Regime(
+        epochs=preset.epochs,
+        batch_size=preset.batch_size,
+        select=SELECTS[protocol],
+        precision="bf16" if precision == "bf16" else "fp32",
+    )
+
+
+def _trials(
+    rule: RuleGraph, preset: Preset, regime: Regime, seeds: int, knobs: Knobs
+) -> list[Trial]:
+    values, learn = knobs.of(rule)
+    return [
+        make_trial(rule, values, learn, setting, model(preset, setting), regime, lr, wd, seed)
+        for setting in preset.settings
+        for lr in preset.lrs
+        for wd in preset.weight_decays
+        for seed in range(seeds)
+    ]
+
+
+def model(preset: Preset, setting: Setting) -> ModelConfig:
+    """The model a preset trains on a setting."""
+    return ModelConfig(
+        vocab_size=setting.vocab_size,
+        length=setting.length,
+        dim=preset.dim,
+        heads=preset.heads,
+        blocks=preset.blocks,
+        autoencoder=setting.task == "compression",
+    )
+
+
+def _identical(rule: RuleGraph, trial: Trial, trained: str | None) -> str | None:
+    """The rule this trial is mathematically the same as: one already planned, or delta."""
+    if trained is not None:
+        return trained
+    is_delta = trial.rule.rule_hash == builtin_graph("delta").rule_hash
+    return "delta" if is_delta and rule.name != "delta" else None
+
+
+def _populations(trials: Sequence[Trial], largest: int) -> list[Population]:
+    """Trials of one shape together, in their order of planning, at most `largest` of them."""
+    groups: dict[str, list[Trial]] = {}
+    for trial in trials:
+        groups.setdefault(_shape(trial), []).append(trial)
+    return [
+        Population(tuple(group[start : start + largest]))
+        for group in groups.values()
+        for start in range(0, len(group), largest)
+    ]
+
+
+def _shape(trial: Trial) -> str:
+    """What members of one population must share; all else is a tensor along its axis."""
+    setting = trial.setting
+    examples = (
+        setting.num_train_examples,
+        setting.num_validation_examples,
+        setting.num_test_examples,
+    )
+    parts = (trial.rule.rule_hash, trial.rule.name, trial.learn, trial.regime, examples)
+    # which positions are scored is part of the shape, and differs between tasks
+    return repr((*parts, asdict(trial.model), setting.task, setting.num_tokens_to_copy))
+
+
+def tokens(trial: Trial) -> tuple[int, int]:
+    """Tokens trained on and tokens evaluated on, if the trial never stops early."""
+    setting, epochs = trial.setting, trial.regime.epochs
+    held_out = setting.num_validation_examples + setting.num_test_examples
+    return epochs * setting.num_train_examples * setting.length, epochs * held_out * setting.length

@@ -1,0 +1,144 @@
+"""Presets: what is trained and how, from seconds to the whole benchmark.
+
+Each is a named function that returns plain settings. Only `core` and `mad` train the published
+model on the published settings; `smoke` and `quick` are smaller and not comparable to published
+numbers.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from archer.errors import ArcherError
+from archer.mad.settings import TASKS, Setting, baseline, settings
+
+LEARNING_RATES = (1e-4, 5e-4, 1e-3)
+WEIGHT_DECAYS = (0.0, 0.1)
+
+
+@dataclass(frozen=True)
+class Preset:
+    """What is trained: settings, the lr x weight-decay grid, sizes of model and training.
+
+    chunk_size: overrides every rule's own, None leaves it. comparable: whether scores may stand
+    beside published ones.
+    """
+
+    name: str
+    about: str
+    settings: tuple[Setting, ...]
+    lrs: tuple[float, ...] = LEARNING_RATES
+    weight_decays: tuple[float, ...] = WEIGHT_DECAYS
+    dim: int = 128
+    heads: int = 1
+    blocks: int = 2
+    epochs: int = 200
+    batch_size: int = 128
+    chunk_size: int | None = None
+    comparable: bool = True
+
+    def only(self, tasks: Sequence[str] | None) -> "Preset":
+        """The same preset on some tasks only. Raises ArcherError for an unknown task."""
+        if tasks is None:
+            return self
+        wanted = {baseline(task).task for task in tasks}
+        return replace(self, settings=tuple(s for s in self.settings if s.task in wanted))
+
+
+def smoke() -> Preset:
+    """Seconds: does everything run? The scores mean nothing."""
+    sizes: dict[str, Any] = {"num_train_examples": 64, "num_validation_examples": 32, "num_test_examples": 32}
+    small = (
+        replace(baseline("compression"), seq_len=8, **sizes),
+        replace(baseline("in-context-recall"), seq_len=32, **sizes),
+        replace(baseline("fuzzy-in-context-recall"), seq_len=32, **sizes),
+        replace(baseline("memorization"), vocab_size=16, seq_len=8, **sizes),
+        replace(baseline("noisy-in-context-recall"), seq_len=32, **sizes),
+        replace(baseline("selective-copying"), seq_len=32, num_tokens_to_copy=4, **sizes),
+    )
+    return Preset(
+        "smoke",
+        "64 examples, 2 epochs, width 16, chunks of 8: shows that everything runs, nothing more",
+        small,
+        lrs=(3e-3,),
+        weight_decays=(0.0,),
+        dim=16,
+        epochs=2,
+        batch_size=32,
+        chunk_size=8,
+        comparable=False,
+    )
+
+
+def quick() -> Preset:
+    """Minutes on two processor cores: MAD in small, where rules already differ."""
+    held_out: dict[str, Any] = {"num_validation_examples": 128, "num_test_examples": 256}
+    small = (
+        replace(baseline("compression"), seq_len=16, num_train_examples=3200, **held_out),
+        replace(baseline("in-context-recall"), seq_len=64, num_train_examples=1600, **held_out),
+        replace(
+            baseline("fuzzy-in-context-recall"), seq_len=64, num_train_examples=1600, **held_out
+        ),
+        replace(
+            baseline("memorization"),
+            vocab_size=64,
+            seq_len=16,
+            num_train_examples=256,
+            **held_out,
+        ),
+        replace(
+            baseline("noisy-in-context-recall"), seq_len=64, num_train_examples=1600, **held_out
+        ),
+        replace(
+            baseline("selective-copying"),
+            seq_len=64,
+            num_tokens_to_copy=8,
+            num_train_examples=1600,
+            **held_out,
+        ),
+    )
+    return Preset(
+        "quick",
+        "MAD in small: width 64, at most 64 tokens, chunks of 16, one learning rate",
+        small,
+        lrs=(3e-3,),
+        weight_decays=(0.0,),
+        dim=64,
+        epochs=6,
+        batch_size=32,
+        chunk_size=16,
+        comparable=False,
+    )
+
+
+def core() -> Preset:
+    """Every task at its baseline difficulty with the full learning-rate and decay grid."""
+    return Preset(
+        "core",
+        "the six tasks at their baseline difficulty, full lr x weight-decay grid",
+        tuple(baseline(task) for task in TASKS),
+    )
+
+
+def mad() -> Preset:
+    """The whole benchmark: 66 settings, 6 points of the grid each."""
+    return Preset(
+        "mad",
+        "the full MAD benchmark: 66 settings x 6 grid points per rule",
+        tuple(setting for task in TASKS for setting in settings(task)),
+    )
+
+
+PRESETS: dict[str, Callable[[], Preset]] = {
+    "smoke": smoke,
+    "quick": quick,
+    "core": core,
+    "mad": mad,
+}
+
+
+def preset(name: str) -> Preset:
+    """The preset of that name. Raises ArcherError."""
+    if name not in PRESETS:
+        raise ArcherError(f"unknown preset {name!r}: the presets are {', '.join(PRESETS)}")
+    return PRESETS[name]()

@@ -1,0 +1,158 @@
+"""Runs populations on worker processes (processor) or in this process (GPU)."""
+
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from archer.mad.plan import Population
+from archer.mad.work import result_from_json, train
+from archer.train.results import MemberResult, Progress
+
+
+@dataclass(frozen=True)
+class Event:
+    """What happened to population `index`: it began, advanced, ended with results, or failed."""
+
+    index: int
+    worker: int
+    kind: str  # "began" | "progress" | "results" | "failed"
+    progress: Progress | None = None
+    results: tuple[MemberResult, ...] = ()
+    reason: str = ""
+
+
+def run(
+    populations: Sequence[Population], device: str, workers: int | None = None
+) -> Iterator[Event]:
+    """Train every population and yield events as they happen.
+
+    On a processor each worker is a process of its own (default: one per core, each with an even
+    share of the cores); on a GPU populations follow each other in this process. Closing the
+    iterator, an exception or Ctrl-C ends the workers.
+    """
+    if device != "cpu":
+        yield from _run_here(populations, device)
+        return
+    cores = len(os.sched_getaffinity(0))
+    workers = max(1, min(workers or cores, len(populations)))
+    pool = _Pool(populations, device, workers, threads=max(1, cores // workers))
+    try:
+        yield from pool.events()
+    finally:
+        pool.close()
+
+
+def _run_here(populations: Sequence[Population], device: str) -> Iterator[Event]:
+    """As events come from a thread, so that progress is seen while a population trains."""
+    for index, population in enumerate(populations):
+        events: queue.Queue[Event] = queue.Queue()
+        stop = threading.Event()
+
+        def work(index: int = index, population: Population = population) -> None:
+            def report(progress: Progress) -> None:
+                if stop.is_set():
+                    raise KeyboardInterrupt
+                events.put(Event(index, 0, "progress", progress))  # noqa: B023
+
+            try:
+                results = train(population, device, report)
+                events.put(Event(index, 0, "results", results=tuple(results)))  # noqa: B023
+            except Exception as error:
+                reason = f"{type(error).__name__}: {error}"
+                events.put(Event(index, 0, "failed", reason=reason))  # noqa: B023
+
+        thread = threading.Thread(target=work, daemon=True)
+        thread.start()
+        yield Event(index, 0, "began")
+        try:
+            while (event := events.get()).kind == "progress":
+                yield event
+        finally:
+            stop.set()
+        yield event
+
+
+class _Pool:
+    """Worker processes, each with a thread here that hands it work and reads its answers."""
+
+    def __init__(
+        self, populations: Sequence[Population], device: str, workers: int, threads: int
+    ) -> None:
+        self.total = len(populations)
+        self.waiting: queue.SimpleQueue[tuple[int, Population]] = queue.SimpleQueue()
+        for item in _longest_first(populations):
+            self.waiting.put(item)
+        self.answers: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        self.processes = [_start(device, threads) for _ in range(workers)]
+        for worker, process in enumerate(self.processes):
+            threading.Thread(target=self._feed, args=(worker, process), daemon=True).start()
+
+    def events(self) -> Iterator[Event]:
+        ended = 0
+        while ended < self.total:
+            event = self.answers.get()
+            ended += event.kind in ("results", "failed")
+            yield event
+
+    def close(self) -> None:
+        for process in self.processes:
+            process.kill()
+        for process in self.processes:
+            process.wait()
+            for pipe in (process.stdin, process.stdout):
+                if pipe:
+                    pipe.close()
+
+    def _feed(self, worker: int, process: subprocess.Popen[str]) -> None:
+        while True:
+            try:
+                index, population = self.waiting.get_nowait()
+            except queue.Empty:
+                return
+            self.answers.put(Event(index, worker, "began"))
+            self.answers.put(self._train(index, worker, process, population))
+
+    def _train(
+        self, index: int, worker: int, process: subprocess.Popen[str], population: Population
+    ) -> Event:
+        """Hand over one population and pass its progress on until it ends."""
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            process.stdin.write(json.dumps({"population": population.to_json()}) + "\n")
+            process.stdin.flush()
+            for line in process.stdout:
+                answer: dict[str, Any] = json.loads(line)
+                if "progress" in answer:
+                    progress = Progress(**answer["progress"])
+                    self.answers.put(Event(index, worker, "progress", progress))
+                elif "results" in answer:
+                    results = tuple(result_from_json(each) for each in answer["results"])
+                    return Event(index, worker, "results", results=results)
+                else:
+                    return Event(index, worker, "failed", reason=answer["error"])
+        except (OSError, ValueError) as error:
+            return Event(index, worker, "failed", reason=f"worker lost: {error}")
+        return Event(index, worker, "failed", reason=f"worker ended ({process.wait()})")
+
+
+def _longest_first(populations: Sequence[Population]) -> list[tuple[int, Population]]:
+    """So that workers finish together."""
+    return sorted(enumerate(populations), key=lambda item: -item[1].training_tokens)
+
+
+def _start(device: str, threads: int) -> subprocess.Popen[str]:
+    environment = os.environ | {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
+    return subprocess.Popen(
+        [sys.executable, "-m", "archer.mad.worker", device, str(threads)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment,
+    )

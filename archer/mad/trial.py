@@ -1,0 +1,115 @@
+"""A trial: one member trained on one setting, and everything that determines it."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from typing import Any, Literal
+
+from archer.mad.settings import Setting
+from archer.model.config import ModelConfig
+from archer.rules.canonical import rule_hash
+from archer.rules.graph import RuleGraph, rule_from_json
+from archer.train.population import Member, Regime
+
+PROTOCOL_VERSION = 1
+Protocol = Literal["strict", "mad-lab"]
+# Which split chooses the checkpoint, stops a member and picks lr x weight decay.
+SELECTS: dict[Protocol, Literal["validation", "test"]] = {"strict": "validation", "mad-lab": "test"}
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One training. `rule` is the rule that really acts on the setting's length.
+
+    knobs: a value for every knob of the rule. learn: names of those that are trained.
+    """
+
+    rule: RuleGraph
+    knobs: tuple[tuple[str, float], ...]
+    learn: tuple[str, ...]
+    setting: Setting
+    model: ModelConfig
+    regime: Regime
+    lr: float
+    weight_decay: float
+    seed: int
+
+    @property
+    def stream(self) -> str:
+        """Name of the random stream: seed and setting, never the rule."""
+        return f"seed={self.seed}|{self.setting.name}"
+
+    @property
+    def member(self) -> Member:
+        """The trial as a member of a population."""
+        return Member(self.stream, self.lr, self.weight_decay, dict(self.knobs))
+
+    @cached_property
+    def id(self) -> str:
+        """Hash of everything that determines the trial; equal for equal mathematics."""
+        texts = {name: self._knob_text(name, value) for name, value in self.knobs}
+        identity = {
+            "protocol": PROTOCOL_VERSION,
+            "rule": rule_hash(self.rule, texts),
+            "setting": asdict(self.setting),
+            "model": asdict(self.model),
+            "regime": asdict(self.regime),
+            "optimizer": [self.lr, self.weight_decay],
+            "seed": self.seed,
+        }
+        return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
+
+    def _knob_text(self, name: str, value: float) -> str:
+        if name not in self.learn:
+            return repr(value)
+        spec = self.rule.knob(name)
+        return f"{value!r} learned in [{spec.low!r}, {spec.high!r}], log {spec.log}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data, from which `trial_from_json` makes an equal trial."""
+        return {
+            "rule": self.rule.to_json(),
+            "knobs": [list(pair) for pair in self.knobs],
+            "learn": list(self.learn),
+            "setting": asdict(self.setting),
+            "model": asdict(self.model),
+            "regime": asdict(self.regime),
+            "lr": self.lr,
+            "weight_decay": self.weight_decay,
+            "seed": self.seed,
+        }
+
+
+def trial_from_json(data: dict[str, Any]) -> Trial:
+    """The trial `to_json` wrote; its rule graph is validated again."""
+    return Trial(
+        rule=rule_from_json(data["rule"]),
+        knobs=tuple((name, value) for name, value in data["knobs"]),
+        learn=tuple(data["learn"]),
+        setting=Setting(**data["setting"]),
+        model=ModelConfig(**data["model"]),
+        regime=Regime(**data["regime"]),
+        lr=data["lr"],
+        weight_decay=data["weight_decay"],
+        seed=data["seed"],
+    )
+
+
+def make_trial(
+    rule: RuleGraph,
+    knobs: dict[str, float],
+    learn: tuple[str, ...],
+    setting: Setting,
+    model: ModelConfig,
+    regime: Regime,
+    lr: float,
+    weight_decay: float,
+    seed: int,
+) -> Trial:
+    """The trial of a rule with these knob values, reduced to what acts on the setting's length."""
+    acting = replace(rule.effective(setting.length), name=rule.name)
+    names = [knob.name for knob in acting.knobs]
+    values = tuple((name, float(knobs.get(name, acting.knob(name).default))) for name in names)
+    learned = tuple(k.name for k in acting.knobs if k.learn or k.name in learn)
+    return Trial(acting, values, learned, setting, model, regime, lr, weight_decay, seed)

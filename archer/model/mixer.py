@@ -1,0 +1,117 @@
+"""The token mixer: projections and short convolutions around a rule's memory.
+
+Legend: P members, B batch, T length, N = B * T tokens, D dim, H heads, K head size.
+"""
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from archer.memory.chunkwise import chunkwise
+from archer.model.config import ModelConfig
+from archer.model.init import log_decay_rate, time_step_bias
+from archer.model.knobs import Knobs
+from archer.model.layers import CausalConv, Layer, Linear, RMSNorm, full, unit
+from archer.rules.graph import RuleGraph, SignalSpec
+
+
+class SignalMap(nn.Module):
+    """A number per token and head: activation(x W), [..., N, D] -> [..., N, H]."""
+
+    def __init__(self, members: int | None, config: ModelConfig, activation: str) -> None:
+        super().__init__()
+        self.activation = activation
+        self.linear = Linear(members, config.dim, config.heads, config.linear_std)
+
+    def forward(self, x: Tensor) -> Tensor:
+        raw = full(self.linear(x))
+        match self.activation:
+            case "sigmoid":
+                return raw.sigmoid()
+            case "softplus":
+                return functional.softplus(raw)
+            case "tanh":
+                return raw.tanh()
+            case _:
+                return raw
+
+
+class LogDecay(Layer):
+    """g = -exp(A_log) softplus(x W + dt_bias) <= 0 (Gated DeltaNet, arXiv 2412.06464)."""
+
+    A_log: nn.Parameter
+    dt_bias: nn.Parameter
+
+    def __init__(self, members: int | None, config: ModelConfig) -> None:
+        super().__init__(members)
+        self.linear = Linear(members, config.dim, config.heads, config.linear_std)
+        self.declare("A_log", (config.heads,), log_decay_rate)
+        self.declare("dt_bias", (config.heads,), time_step_bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        step = functional.softplus(full(self.linear(x)) + self.dt_bias.unsqueeze(-2))
+        return -self.A_log.exp().unsqueeze(-2) * step
+
+
+class Mixer(nn.Module):
+    """One layer's memory, [..., N, D] -> [..., N, D].
+
+    q, k, v are linear maps, a causal convolution and SiLU; q and k are then normalised, beta is a
+    sigmoid of a linear map; the memory's output passes a per-head RMSNorm and a linear map.
+    The three projections are one matrix [D, 3 D] (all of q, then k, then v).
+    """
+
+    def __init__(
+        self,
+        config: ModelConfig,
+        rule: RuleGraph,
+        members: int | None,
+        knobs: Knobs,
+        chunk_size: int | None,
+    ) -> None:
+        super().__init__()
+        self.rule, self.chunk_size = rule, chunk_size
+        self.heads, self.head_size = config.heads, config.head_size
+        dim, std = config.dim, config.linear_std
+        self.qkv = Linear(members, dim, 3 * dim, std)
+        self.conv = CausalConv(members, config.conv_width, 3 * dim)
+        self.beta = SignalMap(members, config, "sigmoid")
+        for spec in rule.signals:
+            self.add_module(f"signal_{spec.name}", _signal(members, config, spec))
+        self.knobs = knobs
+        self.norm = RMSNorm(members, self.head_size, config.norm_eps, groups=1)
+        self.out = Linear(members, dim, dim, std)
+
+    def forward(self, x: Tensor, length: int) -> Tensor:
+        lead, tokens = x.shape[:-2], x.shape[-2]
+        qkv = self.conv(self.qkv(x).view(*lead, -1, length, 3 * x.shape[-1]))
+        qkv = functional.silu(qkv).view(-1, length, 3, self.heads, self.head_size)
+        q, k, v = qkv.unbind(2)  # [P * B, T, H, K]
+        per_head = q.shape[:-1]
+        beta = self.beta(x).view(per_head)
+        signals = {
+            spec.name: self.get_submodule(f"signal_{spec.name}")(x).view(per_head)
+            for spec in self.rule.signals
+        }
+        decay = None if self.rule.decay is None else signals.pop(self.rule.decay)
+        q, k = unit(full(q)), unit(full(k))
+        knobs = self.knobs(tokens // length)
+        o, _ = chunkwise(
+            self.rule,
+            q,
+            k,
+            v,
+            beta,
+            decay,
+            knobs=knobs,
+            signals=signals,
+            chunk_size=self.chunk_size,
+        )
+        o = self.norm(o.reshape(*lead, tokens, self.heads, self.head_size))
+        out: Tensor = self.out(o.flatten(-2))
+        return out
+
+
+def _signal(members: int | None, config: ModelConfig, spec: SignalSpec) -> nn.Module:
+    if spec.activation == "log_decay":
+        return LogDecay(members, config)
+    return SignalMap(members, config, spec.activation)

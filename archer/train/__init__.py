@@ -1,0 +1,1 @@
+"""Training: populations of models, their optimizer, and how predictions are scored."""

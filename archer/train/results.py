@@ -1,0 +1,85 @@
+"""What a training gives back."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from archer.model.backbone import Backbone
+
+Status = Literal["finished", "stopped", "diverged"]
+
+
+@dataclass(frozen=True)
+class SplitMetrics:
+    """One split after one epoch, in batches of 128; NaN where a member has diverged.
+
+    accuracy: macro accuracy per batch, mean over batches. plain_accuracy: over all scored
+    positions. loss: mean over batches of the mean cross-entropy (nats). perplexity: mean over
+    batches of exp(batch loss).
+    """
+
+    accuracy: float
+    plain_accuracy: float
+    loss: float
+    perplexity: float
+
+
+@dataclass(frozen=True)
+class EpochMetrics:
+    """One epoch of one member, from 1; train_loss is the mean over its batches while training."""
+
+    epoch: int
+    train_loss: float
+    validation: SplitMetrics
+    test: SplitMetrics
+
+    @property
+    def finite(self) -> bool:
+        """Whether every loss was a finite number."""
+        return all(map(math.isfinite, (self.train_loss, self.validation.loss, self.test.loss)))
+
+
+@dataclass
+class MemberResult:
+    """How one member's training went.
+
+    status: "finished" all epochs, "stopped" above the stop accuracy, or "diverged" (NaN or inf).
+    steps: optimizer steps taken. seconds: its share of the wall time, each epoch being divided
+    evenly among the members that were still training.
+    history: every epoch it trained. best_epoch: the epoch of its checkpoint, None if it diverged
+    before the first. learned: final values of learned knobs by name, [layer][head].
+    """
+
+    status: Status = "finished"
+    steps: int = 0
+    seconds: float = 0.0
+    history: list[EpochMetrics] = field(default_factory=list)
+    best_epoch: int | None = None
+    learned: dict[str, list[list[float]]] = field(default_factory=dict)
+
+    @property
+    def best(self) -> EpochMetrics | None:
+        """The epoch of the checkpoint."""
+        return None if self.best_epoch is None else self.history[self.best_epoch - 1]
+
+
+@dataclass(frozen=True)
+class PopulationResult:
+    """Results in the order of the members. `module(i)` is member i at its best checkpoint."""
+
+    members: list[MemberResult]
+    module: Callable[[int], Backbone]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a training stands after an epoch; seconds since it began."""
+
+    epoch: int
+    epochs: int
+    step: int
+    steps: int
+    active: int
+    members: int
+    seconds: float
