@@ -38,7 +38,8 @@ class Population:
     def label(self) -> str:
         """For progress: rule, task and number of members."""
         first = self.trials[0]
-        tasks = list(dict.fromkeys(t.setting.name for t in self.trials))
+        names = (trial.setting.name.partition(",num_")[0] for trial in self.trials)
+        tasks = list(dict.fromkeys(names))
         more = f" +{len(tasks) - 1}" if len(tasks) > 1 else ""
         members = f" x{len(self.trials)}" if len(self.trials) > 1 else ""
         return f"{first.rule.name} {tasks[0]}{more}{members}"

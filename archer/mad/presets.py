@@ -47,7 +47,11 @@ class Preset:
 
 def smoke() -> Preset:
     """Seconds: does everything run? The scores mean nothing."""
-    sizes: dict[str, Any] = {"num_train_examples": 64, "num_validation_examples": 32, "num_test_examples": 32}
+    sizes: dict[str, Any] = {
+        "num_train_examples": 64,
+        "num_validation_examples": 32,
+        "num_test_examples": 32,
+    }
     small = (
         replace(baseline("compression"), seq_len=8, **sizes),
         replace(baseline("in-context-recall"), seq_len=32, **sizes),
@@ -77,11 +81,17 @@ def quick() -> Preset:
         replace(baseline("compression"), seq_len=16, num_train_examples=3200, **held_out),
         replace(baseline("in-context-recall"), seq_len=64, num_train_examples=1600, **held_out),
         replace(
-            baseline("fuzzy-in-context-recall"), seq_len=64, num_train_examples=1600, **held_out
+            baseline("fuzzy-in-context-recall"),
+            vocab_size=10,
+            k_motif_size=2,
+            v_motif_size=2,
+            seq_len=64,
+            num_train_examples=1600,
+            **held_out,
         ),
         replace(
             baseline("memorization"),
-            vocab_size=64,
+            vocab_size=512,
             seq_len=16,
             num_train_examples=256,
             **held_out,
@@ -104,8 +114,8 @@ def quick() -> Preset:
         lrs=(3e-3,),
         weight_decays=(0.0,),
         dim=64,
-        epochs=6,
-        batch_size=32,
+        epochs=4,
+        batch_size=16,
         chunk_size=16,
         comparable=False,
     )

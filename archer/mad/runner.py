@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from archer.errors import ArcherError
 from archer.mad.plan import Population
 from archer.mad.work import result_from_json, train
 from archer.train.results import MemberResult, Progress
@@ -39,36 +40,35 @@ def run(
     if device != "cpu":
         yield from _run_here(populations, device)
         return
-    cores = len(os.sched_getaffinity(0))
-    workers = max(1, min(workers or cores, len(populations)))
-    pool = _Pool(populations, device, workers, threads=max(1, cores // workers))
+    workers = worker_count(populations, workers)
+    pool = _Pool(populations, device, workers, threads=max(1, _cores() // workers))
     try:
         yield from pool.events()
     finally:
         pool.close()
 
 
+def worker_count(populations: Sequence[Population], wanted: int | None = None) -> int:
+    """Processes to use on a processor: as wanted, else one per core; no more than there is work.
+
+    Raises ArcherError for fewer than one.
+    """
+    if wanted is not None and wanted < 1:
+        raise ArcherError(f"--workers {wanted}: at least one is needed")
+    return min(wanted or _cores(), len(populations))
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0))
+
+
 def _run_here(populations: Sequence[Population], device: str) -> Iterator[Event]:
-    """As events come from a thread, so that progress is seen while a population trains."""
+    """One population after the other, each in a thread so that its progress is seen at once."""
     for index, population in enumerate(populations):
-        events: queue.Queue[Event] = queue.Queue()
+        events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         stop = threading.Event()
-
-        def work(index: int = index, population: Population = population) -> None:
-            def report(progress: Progress) -> None:
-                if stop.is_set():
-                    raise KeyboardInterrupt
-                events.put(Event(index, 0, "progress", progress))  # noqa: B023
-
-            try:
-                results = train(population, device, report)
-                events.put(Event(index, 0, "results", results=tuple(results)))  # noqa: B023
-            except Exception as error:
-                reason = f"{type(error).__name__}: {error}"
-                events.put(Event(index, 0, "failed", reason=reason))  # noqa: B023
-
-        thread = threading.Thread(target=work, daemon=True)
-        thread.start()
+        arguments = index, population, device, events, stop
+        threading.Thread(target=_train_here, args=arguments, daemon=True).start()
         yield Event(index, 0, "began")
         try:
             while (event := events.get()).kind == "progress":
@@ -76,6 +76,29 @@ def _run_here(populations: Sequence[Population], device: str) -> Iterator[Event]
         finally:
             stop.set()
         yield event
+
+
+class _StoppedError(Exception):
+    """Nobody waits for this population any more."""
+
+
+def _train_here(
+    index: int,
+    population: Population,
+    device: str,
+    events: "queue.SimpleQueue[Event]",
+    stop: threading.Event,
+) -> None:
+    def report(progress: Progress) -> None:
+        if stop.is_set():
+            raise _StoppedError
+        events.put(Event(index, 0, "progress", progress))
+
+    try:
+        results = train(population, device, report)
+        events.put(Event(index, 0, "results", results=tuple(results)))
+    except Exception as error:
+        events.put(Event(index, 0, "failed", reason=f"{type(error).__name__}: {error}"))
 
 
 class _Pool:

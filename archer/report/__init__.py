@@ -1,0 +1,1 @@
+"""Reports: tables, findings and the checking of claims."""
