@@ -119,7 +119,7 @@ class AutoEncoder(Backbone):
                 f"the auto-encoder was built for length {self.config.length}, "
                 f"not {ids.shape[-1]}; set ModelConfig.length"
             )
-        last = torch.tensor([ids.shape[-1] - 1], device=ids.device)
+        last = torch.arange(ids.shape[-1], device=ids.device)[-1:]
         z = self.hidden(ids, last)  # [..., B, D]
         places = self.places if positions is None else self.places[positions]
         x = (z.unsqueeze(-2) + places).flatten(-3, -2)
@@ -166,10 +166,11 @@ def build(
 def extract(model: Backbone, member: int) -> Backbone:
     """One member of a population as an ordinary module: ids [B, T], the same logits [B, T, V]."""
     alone = _kind(model.config)(replace(model.recipe, knobs=[model.recipe.knobs[member]]), None)
+    alone.to(next(model.parameters()))
     with torch.no_grad():
         for mine, theirs in zip(alone.parameters(), model.parameters(), strict=True):
-            mine.data = theirs[member].clone()
-    return alone.to(next(model.parameters()).device)
+            mine.copy_(theirs[member])
+    return alone
 
 
 def _kind(config: ModelConfig) -> type[Backbone]:

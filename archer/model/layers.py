@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from archer.model.init import Draw, constant, normal, uniform
+from archer.model.product import product
 
 
 class Layer(nn.Module):
@@ -49,7 +50,7 @@ class Linear(Layer):
             self.register_parameter("bias", None)
 
     def forward(self, x: Tensor) -> Tensor:
-        y = torch.matmul(x, self.weight)
+        y = product(x, self.weight)
         return y if self.bias is None else y + self.bias.to(y.dtype).unsqueeze(-2)
 
 
@@ -137,7 +138,8 @@ class _Normalise(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, eps: float, scale: float = 1.0) -> Tensor:
-        mean_square: Tensor = torch.linalg.vecdot(x, x).unsqueeze(-1).div_(x.shape[-1])
+        # not vecdot: autocast would take that in bf16
+        mean_square = x.square().sum(-1, keepdim=True).div_(x.shape[-1])
         inverse = mean_square.add_(eps).rsqrt_()
         y: Tensor = x * (inverse * scale)
         ctx.save_for_backward(y, inverse)
@@ -149,7 +151,7 @@ class _Normalise(torch.autograd.Function):
         (dy,) = grads
         y, inverse = ctx.saved_tensors
         # dx = inverse * (scale * dy - y * mean(y dy) / scale)
-        along = torch.linalg.vecdot(y, dy).unsqueeze(-1)
+        along = (y * dy).sum(-1, keepdim=True)
         along.mul_(inverse).div_(-y.shape[-1] * ctx.scale)
         return torch.addcmul(dy * (inverse * ctx.scale), y, along), None, None
 
@@ -161,7 +163,7 @@ class _ShiftedSum(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, weight: Tensor) -> Tensor:
         ctx.save_for_backward(x, weight)
         length, width = x.shape[-2], weight.shape[-2]
-        taps = weight.to(x.dtype).unsqueeze(-3)
+        taps = weight.unsqueeze(-3)
         y = x * taps[..., width - 1 :, :]
         for back in range(1, min(width, length)):
             tap = taps[..., width - 1 - back : width - back, :]
@@ -173,7 +175,7 @@ class _ShiftedSum(torch.autograd.Function):
         (dy,) = grads
         x, weight = ctx.saved_tensors
         length, width = x.shape[-2], weight.shape[-2]
-        taps = weight.to(x.dtype).unsqueeze(-3)
+        taps = weight.unsqueeze(-3)
         dx = dy * taps[..., width - 1 :, :]
         dweight = torch.zeros_like(weight)
         dweight[..., width - 1, :] = (x * dy).sum((-3, -2))

@@ -83,7 +83,8 @@ class Mixer(nn.Module):
 
     def forward(self, x: Tensor, length: int) -> Tensor:
         lead, tokens = x.shape[:-2], x.shape[-2]
-        qkv = self.conv(self.qkv(x).view(*lead, -1, length, 3 * x.shape[-1]))
+        qkv = full(self.qkv(x)).view(*lead, -1, length, 3 * x.shape[-1])
+        qkv = self.conv(qkv)
         qkv = functional.silu(qkv).view(-1, length, 3, self.heads, self.head_size)
         q, k, v = qkv.unbind(2)  # [P * B, T, H, K]
         per_head = q.shape[:-1]
@@ -93,7 +94,7 @@ class Mixer(nn.Module):
             for spec in self.rule.signals
         }
         decay = None if self.rule.decay is None else signals.pop(self.rule.decay)
-        q, k = unit(full(q)), unit(full(k))
+        q, k = unit(q), unit(k)
         knobs = self.knobs(tokens // length)
         o, _ = chunkwise(
             self.rule,

@@ -18,14 +18,14 @@ class FlatParameters:
     """The parameters of a population as rows of one buffer, and their gradients likewise.
 
     values, grads: [P, M], in the order of `model.parameters()`. The model's parameters become views
-    of `values` and their `.grad` views of `grads`, into which autograd adds in place; so move the
-    model to its device and dtype first, and clear gradients by `grads.zero_()` alone.
+    of `values`, so move the model to its device and dtype first.
     decays: [M] bool, false for the logits of learned knobs.
     """
 
     def __init__(self, model: nn.Module, members: int) -> None:
         named = dict(model.named_parameters())
-        rows = [parameter.detach().reshape(members, -1) for parameter in named.values()]
+        self.members, self.parameters = members, list(named.values())
+        rows = [parameter.detach().reshape(members, -1) for parameter in self.parameters]
         self.values = torch.cat(rows, 1)
         self.grads = torch.zeros_like(self.values)
         self.decays = torch.ones(self.values.shape[1], dtype=torch.bool, device=rows[0].device)
@@ -33,9 +33,13 @@ class FlatParameters:
         for (name, parameter), row in zip(named.items(), rows, strict=True):
             place = slice(first, first := first + row.shape[1])
             parameter.data = self.values[:, place].view(parameter.shape)
-            parameter.grad = self.grads[:, place].view(parameter.shape)
             if name.rpartition(".")[2].startswith(LOGIT):
                 self.decays[place] = False
+
+    def backward(self, loss: Tensor) -> None:
+        """Sets `grads` to the gradient of a scalar, zero for parameters it does not depend on."""
+        found = torch.autograd.grad(loss, self.parameters, materialize_grads=True)
+        torch.cat([grad.reshape(self.members, -1) for grad in found], 1, out=self.grads)
 
 
 class AdamW:

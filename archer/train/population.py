@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from archer.errors import ArcherError
-from archer.model.backbone import Backbone, build, extract
+from archer.model.backbone import Backbone, build
 from archer.model.config import ModelConfig
 from archer.rules.graph import RuleGraph
 from archer.train.data import MemberData, Split, epoch_order
@@ -104,6 +104,8 @@ class _Trainer:
         regime: Regime,
     ) -> None:
         self.model, self.regime = model, regime
+        # Accuracies are float32; in double one that is exactly 0.999 would be above it.
+        self.stop_accuracy = torch.tensor(regime.stop_accuracy).item()
         self.streams = [member.stream for member in members]
         self.device = next(model.parameters()).device
         self.splits = {
@@ -152,7 +154,7 @@ class _Trainer:
             for result, layers in zip(self.results, values.tolist(), strict=True):
                 result.learned[name] = layers
         self.flat.values.copy_(self.best)
-        return PopulationResult(self.results, self._module)
+        return PopulationResult(self.results, self.model.cpu())
 
     def _train_epoch(self, epoch: int) -> Tensor:
         """One pass over the training data; [P] mean losses, NaN or inf if any batch's was."""
@@ -162,9 +164,8 @@ class _Trainer:
         losses = []
         for which in torch.split(order, self.regime.batch_size, 1):
             inputs, targets = train.take(which)
-            self.flat.grads.zero_()
             loss = member_losses(self.model(inputs, train.positions), targets)
-            loss.sum().backward()  # type: ignore[no-untyped-call]
+            self.flat.backward(loss.sum())
             self.optimizer.step(active)
             losses.append(loss.detach())
         return torch.stack(losses, 1).mean(1)
@@ -179,18 +180,13 @@ class _Trainer:
             result.status, self.active[member] = "diverged", False
             return False
         now: SplitMetrics = getattr(metrics, select)
-        if now.accuracy > self.regime.stop_accuracy:
+        if now.accuracy > self.stop_accuracy:
             result.status, self.active[member] = "stopped", False
         best = result.best
         if best is None or now.perplexity < getattr(best, select).perplexity:
             result.best_epoch = metrics.epoch
             return True
         return False
-
-    def _module(self, member: int) -> Backbone:
-        if self.results[member].best_epoch is None:
-            raise ArcherError(f"member {member} diverged before its first checkpoint: no model")
-        return extract(self.model, member)
 
     def _precision(self) -> AbstractContextManager[object]:
         if self.regime.precision == "fp32":

@@ -1,11 +1,11 @@
 """What a training gives back."""
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from archer.model.backbone import Backbone
+from archer.errors import ArcherError
+from archer.model.backbone import Backbone, extract
 
 Status = Literal["finished", "stopped", "diverged"]
 
@@ -66,10 +66,19 @@ class MemberResult:
 
 @dataclass(frozen=True)
 class PopulationResult:
-    """Results in the order of the members. `module(i)` is member i at its best checkpoint."""
+    """Results in the order of the members, and the model at their best checkpoints, on the CPU."""
 
     members: list[MemberResult]
-    module: Callable[[int], Backbone]
+    model: Backbone
+
+    def module(self, member: int) -> Backbone:
+        """One member at its best checkpoint as an ordinary module: ids [B, T] -> logits.
+
+        Raises ArcherError if it diverged before it had one.
+        """
+        if self.members[member].best_epoch is None:
+            raise ArcherError(f"member {member} diverged before its first checkpoint: no model")
+        return extract(self.model, member)
 
 
 @dataclass(frozen=True)
