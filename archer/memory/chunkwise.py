@@ -61,11 +61,14 @@ def chunkwise(
     Computes in fp32, or fp64 for fp64 inputs. Raises ArcherError for a missing signal, an unknown
     knob, or g without a rule that decays.
     """
+    if rule.decay is not None and g is not None:
+        signals = {**(signals or {}), rule.decay: g}  # hooks may read it too
     _check_names(rule, knobs or {}, signals or {}, g)
     memory = _Memory(rule, chunk_size or rule.chunk_size)
     dtype = torch.float64 if q.dtype == torch.float64 else torch.float32
     with torch.autocast(q.device.type, enabled=False):
         q = q.to(dtype) * q.shape[-1] ** -0.5
+        initial_state = None if initial_state is None else initial_state.to(dtype)
         q_M, k_M, v_M = (_chunks(x.to(dtype), memory.chunk_size) for x in (q, k, v))
         beta_M = _chunks(beta.to(dtype)[..., None], memory.chunk_size)
         g_M = None if g is None else _chunks(g.to(dtype)[..., None], memory.chunk_size)
@@ -98,7 +101,7 @@ class _Memory:
             value = torch.as_tensor(value, dtype=q.dtype, device=q.device)
             knobs[spec.name] = value.view((1,) * (2 - value.ndim) + value.shape)[..., None, None]
         signals = {
-            name: _chunks(signal.to(q.dtype)[..., None], C).mT
+            name: _chunks(signal.to(q.dtype)[..., None], C).mT  # [N, H, M, 1, C]
             for name, signal in given_signals.items()
         }
         sizes = {"C": float(C), "d_k": float(q.shape[-1]), "d_v": float(v.shape[-1])}
@@ -163,6 +166,8 @@ class _Memory:
         step = torch.arange(1, scores.shape[2] + 1, dtype=scores.dtype, device=scores.device)
         values["step"] = step[:, None, None]
         (weights,) = self._call("local", values, inputs)
+        # a rule may weigh by the mask alone
+        weights = weights.to(scores.dtype).expand_as(scores)
         return weights.masked_fill(~inputs.causal, 0.0)
 
     def _gate(self, U: Tensor, n: int, inputs: Inputs) -> Tensor:

@@ -2,7 +2,8 @@
 
 A value of shape [a, b] is a tile [Ba, Bb], a vector [1, b] or [a, 1] keeps its axis of one, and a
 scalar ["1", "1"] is a Triton scalar. Tiles may be wider than the values they hold (powers of two,
-at least 16): whatever is reduced is masked to its true size first. Everything is fp32.
+at least 16): whatever is reduced is masked to its true size first. Everything is fp32. A hook can
+be emitted transposed, every tile [b, a]: the kernels keep U and S that way.
 """
 
 from collections.abc import Mapping
@@ -56,16 +57,16 @@ class Tiling:
         return self.sizes[name] % self.blocks[BLOCKS[dim]] != 0
 
     def mask(self, dim: str, axis: int) -> str:
-        """Where a tile's axis holds true elements, shaped to broadcast."""
+        """Where axis 0 or 1 of a tile holds true elements, shaped to broadcast."""
         name = {"d_k": "k_ok", "d_v": "v_ok"}.get(dim, "token_ok")
-        return f"{name}[None, :]" if axis == -1 else f"{name}[:, None]"
+        return f"{name}[None, :]" if axis == 1 else f"{name}[:, None]"
 
 
 class Emitter:
     """Writes one graph as lines of Triton, prefixing every name it makes."""
 
-    def __init__(self, tiling: Tiling, prefix: str) -> None:
-        self.tiling, self.prefix = tiling, prefix
+    def __init__(self, tiling: Tiling, prefix: str, *, transposed: bool = False) -> None:
+        self.tiling, self.prefix, self.transposed = tiling, prefix, transposed
         self.lines: list[str] = []
 
     def run(self, graph: Graph, inputs: Mapping[str, str]) -> dict[str, str]:
@@ -80,7 +81,7 @@ class Emitter:
             elif node.op == "size":
                 names.append(f"{float(self.tiling.sizes[str(node.attr)])!r}")
             elif node.op == "causal_mask":
-                names.append("causal")
+                names.append("tl.trans(causal)" if self.transposed else "causal")
             else:
                 name = f"{self.prefix}{index}"
                 text = self.expression(node, [names[arg] for arg in node.args])
@@ -105,13 +106,18 @@ class Emitter:
         return _CALLS[node.op].format(*args)
 
     def tile(self, shape: ops.Shape) -> str:
-        return "[" + ", ".join(BLOCKS.get(dim, "1") for dim in shape) + "]"
+        sizes = [BLOCKS.get(dim, "1") for dim in shape]
+        return "[" + ", ".join(reversed(sizes) if self.transposed else sizes) + "]"
+
+    def along(self, axis: int) -> int:
+        """The axis of the tile, 0 or 1, that an axis of the value lies along."""
+        return (axis + 2) ^ self.transposed
 
     def masked(self, x: str, shape: ops.Shape, axis: int, fill: str) -> str:
         dim = shape[axis]
         if dim == "1" or not self.tiling.is_padded(dim):
             return x
-        return f"tl.where({self.tiling.mask(dim, axis)}, {x}, {fill})"
+        return f"tl.where({self.tiling.mask(dim, self.along(axis))}, {x}, {fill})"
 
     def reduce(self, op: str, x: str, shape: ops.Shape, axis: int) -> str:
         if shape[axis] == "1":
@@ -121,7 +127,7 @@ class Emitter:
         x = self.masked(x, shape, axis, fill)
         if shape[-3 - axis] == "1":  # the other axis: nothing else is left
             return f"{call}({x})"
-        return f"{call}({x}, 1)[:, None]" if axis == -1 else f"{call}({x}, 0)[None, :]"
+        return f"{call}({x}, 1)[:, None]" if self.along(axis) else f"{call}({x}, 0)[None, :]"
 
     def softmax(self, x: str, shape: ops.Shape, axis: int) -> str:
         name = f"{self.prefix}s{len(self.lines)}"
@@ -135,6 +141,8 @@ class Emitter:
         if left[1] == "1" or right[0] == "1":  # an outer product
             return f"({a} * {b})"
         a, b = self.masked(a, left, -1, "0.0"), self.masked(b, right, -2, "0.0")
+        if self.transposed and right[1] != "1" and left[0] != "1":
+            return f"tl.dot({b}, {a}, input_precision='ieee')"
         if right[1] == "1":
             return self.reduce("sum", f"({a} * tl.trans({b}))", left, -1)
         if left[0] == "1":

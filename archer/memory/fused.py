@@ -17,6 +17,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from archer.memory.kernel_backward import adjoint_tensors, gradients_tensors
+from archer.memory.kernel_forward import forward_tensors, prepare_tensors
 from archer.memory.triton_codegen import Kernels, Shape
 from archer.rules.graph import HOOKS, RuleGraph
 
@@ -151,134 +153,155 @@ def launch_shape(rule: RuleGraph, q: Tensor, v: Tensor, chunk_size: int, unit: b
 
 
 class _Memory(torch.autograd.Function):
-    """Forward and backward launches; gradients that blocks of d_v share are summed here."""
+    """Forward and backward launches; partial sums of gradients are added up here."""
 
     @staticmethod
-    def forward(ctx: Any, compiled: Compiled, *tensors: Tensor) -> Tensor:
-        launch = _Launch(compiled, tensors)
-        ctx.launch = launch
+    def forward(ctx: Any, compiled: Compiled, *tensors: Tensor | None) -> Tensor:
+        launch = Launch(compiled, tensors)
         output = launch.forward()
-        ctx.save_for_backward(*(x for x in tensors if x is not None), launch.X, *launch.saved)
-        launch.release()
+        ctx.compiled, ctx.present = compiled, [tensor is not None for tensor in tensors]
+        ctx.save_for_backward(*launch.inputs.values(), *launch.kept.values())
+        ctx.kept = tuple(launch.kept)
         return output
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        launch: _Launch = ctx.launch
-        launch.restore(ctx.saved_tensors)
-        result = launch.backward(grads[0])
-        launch.release()
-        return (None, *result)
+        saved = ctx.saved_tensors
+        count = sum(ctx.present)
+        given = iter(saved[:count])
+        tensors = tuple(next(given) if present else None for present in ctx.present)
+        launch = Launch(ctx.compiled, tensors)
+        launch.kept = dict(zip(ctx.kept, saved[count:], strict=True))
+        found = launch.backward(grads[0])
+        names = ("q", "k", "v", "beta", "g", *launch.names)
+        return (None, *(found.get(name) for name in names))
 
 
-class _Launch:
-    """One call's tensors, in the order the generated kernels take them."""
+class Launch:
+    """One call's tensors by the names that the generated kernels give them.
 
-    def __init__(self, compiled: Compiled, tensors: tuple[Tensor, ...]) -> None:
+    kept: what `prepare` and `forward` store for the backward pass.
+    """
+
+    def __init__(self, compiled: Compiled, tensors: tuple[Tensor | None, ...]) -> None:
         self.compiled, self.kernels = compiled, compiled.kernels
-        self.present = [tensor is not None for tensor in tensors]
-        self.take([tensor for tensor in tensors if tensor is not None])
-        N, T, H, _ = self.q.shape
-        self.N, self.T, self.H = N, T, H
-        self.M = -(-T // self.kernels.shape.C)
-        self.splits = -(-self.kernels.shape.d_v // self.kernels.shape.block_v)
-
-    def take(self, tensors: list[Tensor]) -> None:
-        last_contiguous = [x if x.ndim < 4 or x.stride(-1) == 1 else x.contiguous() for x in tensors]
-        decay = 1 if self.kernels.has_decay else 0
-        self.q, self.k, self.v, self.beta = last_contiguous[:4]
-        self.g = last_contiguous[4 : 4 + decay]
-        rest = last_contiguous[4 + decay :]
-        self.knobs, self.signals = rest[: len(self.kernels.knobs)], rest[len(self.kernels.knobs) :]
-
-    def release(self) -> None:
-        """Keep no tensors: autograd holds those that the backward pass needs."""
-        del self.q, self.k, self.v, self.beta, self.g, self.knobs, self.signals
-        del self.X, self.saved
-
-    def restore(self, tensors: tuple[Tensor, ...]) -> None:
-        inputs = sum(self.present)
-        self.take(list(tensors[:inputs]))
-        self.X, self.saved = tensors[inputs], list(tensors[inputs + 1 :])
-
-    def constants(self) -> dict[str, Any]:
+        self.names = (
+            *(f"knob_{name}" for name in self.kernels.knobs),
+            *(f"signal_{name}" for name in self.kernels.signals),
+        )
+        named = zip(("q", "k", "v", "beta", "g", *self.names), tensors, strict=True)
+        self.inputs = {name: _rows(tensor) for name, tensor in named if tensor is not None}
+        self.N, self.T, self.H, _ = self.inputs["q"].shape
         shape = self.kernels.shape
+        self.M = -(-self.T // shape.C)
+        self.programs = self.N * self.H
+        self.splits = -(-shape.d_v // shape.block_v)
+        self.kept: dict[str, Tensor] = {}
+
+    def new(self, *size: int, dtype: torch.dtype | None = None) -> Tensor:
+        q = self.inputs["q"]
+        return torch.empty(size, dtype=dtype or q.dtype, device=q.device)
+
+    def forward(self) -> Tensor:
+        shape, kernels = self.kernels.shape, self.kernels
+        tiles = self.programs, self.M, shape.block_c
+        fp32 = torch.float32
+        kept = {
+            "q_unit": self.new(*tiles, shape.d_k),
+            "k_unit": self.new(*tiles, shape.d_k),
+            "q_scale": self.new(*tiles, dtype=fp32),
+            "k_scale": self.new(*tiles, dtype=fp32),
+            "X": self.new(*tiles, shape.block_c),
+            "L": self.new(*tiles, shape.block_c),
+            "S": self.new(self.programs, self.M, shape.d_v, shape.d_k),
+        }
+        state = kept["S"].shape
+        kept |= {f"slot_{s}": self.new(*state, dtype=fp32) for s in kernels.saved_slots}
+        self.kept = kept
+        output = torch.empty_like(self.inputs["v"], memory_format=torch.contiguous_format)
+        self._launch("prepare", (self.programs * self.M,), prepare_tensors(kernels), {})
+        walk = self.programs, self.splits
+        self._launch("forward", walk, forward_tensors(kernels), {"o": output})
+        return output
+
+    def backward(self, grad: Tensor) -> dict[str, Tensor]:
+        """Gradients by name."""
+        kernels, shape, splits = self.kernels, self.kernels.shape, self.splits
+        fp32 = torch.float32
+        each = self.N, self.T, self.H
+        work = {
+            "do": _rows(grad),
+            "ddS": self.new(*self.kept["S"].shape),
+            "Z": self.new(self.programs, self.M, shape.block_c, shape.d_v),
+        }
+        if kernels.has_decay:
+            work["d_carry"] = self.new(splits, self.programs, self.M, dtype=fp32)
+        partial = {f"dsignal_{s}": self.new(splits, *each, dtype=fp32) for s in kernels.signals}
+        partial |= {f"dknob_{k}": self.new(splits, *each[::2], dtype=fp32) for k in kernels.trained}
+        walk = self.programs, splits
+        self._launch("adjoint", walk, adjoint_tensors(kernels), work | partial)
+        if kernels.has_decay:
+            work["d_carry"] = work["d_carry"].sum(0)
+        found = {f"d{n}": torch.empty_like(self.inputs[n]) for n in ("q", "k", "v")}
+        found |= {f"d{n}": self.new(*each, dtype=fp32) for n in ("beta", "g") if n in self.inputs}
+        local = {f"dsignal_{s}": self.new(1, *each, dtype=fp32) for s in kernels.signals}
+        knobs = self.N, self.H, self.M
+        local |= {f"dknob_{k}": self.new(*knobs, dtype=fp32) for k in kernels.trained}
+        chunks = (self.programs * self.M,)
+        self._launch("gradients", chunks, gradients_tensors(kernels), work | found | local)
+        for name in kernels.signals:
+            found[f"dsignal_{name}"] = (
+                partial[f"dsignal_{name}"].sum(0) + local[f"dsignal_{name}"][0]
+            )
+        for name in kernels.trained:
+            found[f"dknob_{name}"] = partial[f"dknob_{name}"].sum(0) + local[f"dknob_{name}"].sum(
+                -1
+            )
+        return {
+            name: found[f"d{name}"].to(tensor.dtype)
+            for name, tensor in self.inputs.items()
+            if f"d{name}" in found
+        }
+
+    def _launch(
+        self,
+        name: str,
+        grid: tuple[int, ...],
+        tensors: tuple[list[str], list[str]],
+        others: Mapping[str, Tensor],
+    ) -> None:
+        strided, plain = tensors
+        by_name = {**self.inputs, **self.kept, **others}
+        steps = [stride for each in strided for stride in by_name[each].stride()[:3]]
+        arguments = [by_name[each] for each in (*strided, *plain)]
+        kernel = getattr(self.compiled.module, name)
+        sizes = self.T, self.H, self.M
+        kernel[grid](*arguments, *sizes, *steps, **self._constants(name), **options(self, name))
+
+    def _constants(self, name: str) -> dict[str, Any]:
+        shape = self.kernels.shape
+        whole = name in ("prepare", "gradients")
         return {
             "C": shape.C,
             "DK": shape.d_k,
             "DV": shape.d_v,
             "BC": shape.block_c,
             "BK": shape.block_k,
-            "BV": shape.block_v,
+            "BV": block(shape.d_v) if whole else shape.block_v,
             "SCALE": shape.d_k**-0.5,
         }
 
-    def sequences(self) -> list[Tensor]:
-        return [self.q, self.k, self.v, self.beta, *self.g, *self.signals]
 
-    def forward(self) -> Tensor:
-        shape, kernels = self.kernels.shape, self.kernels
-        programs = self.N * self.H
-        dtype = self.q.dtype
-        new = self.q.new_empty
-        self.X = new(programs, self.M, shape.block_c, shape.block_c)
-        keys = [self.k, self.beta, *self.g]
-        self._launch("inverse", (programs * self.M,), [*keys, self.X], keys)
-        output = torch.empty(self.v.shape, dtype=self.v.dtype, device=self.v.device)
-        state = programs, self.M, shape.d_k, shape.d_v
-        self.saved = [new(state, dtype=dtype)]
-        self.saved += [new(state, dtype=torch.float32) for _ in kernels.saved_slots]
-        inputs = self.sequences()
-        tensors = [*inputs, self.X, *self.knobs, output, *self.saved]
-        self._launch("forward", (programs, self.splits), tensors, [*inputs, output])
-        return output
-
-    def backward(self, grad: Tensor) -> list[Tensor | None]:
-        kernels, splits = self.kernels, self.splits
-        grad = grad if grad.stride(-1) == 1 else grad.contiguous()
-        new = self.q.new_empty
-        rows = (splits, self.N, self.T, self.H)
-        fp32 = torch.float32
-        wide = self.q.dtype if splits == 1 else fp32
-        dq, dk = (new((*rows, kernels.shape.d_k), dtype=wide) for _ in range(2))
-        dv = torch.empty(self.v.shape, dtype=self.v.dtype, device=self.v.device)
-        dbeta = new(rows, dtype=fp32)
-        dg = [new(rows, dtype=fp32) for _ in self.g]
-        dsignals = [new(rows, dtype=fp32) for _ in self.signals]
-        dknobs = [new((splits, self.N, self.H), dtype=fp32) for _ in kernels.trained]
-        inputs = self.sequences()
-        shared = [dq, dk, dbeta, *dg, *dsignals]
-        tensors = [*inputs, self.X, *self.knobs, *self.saved, grad, dv, *shared, *dknobs]
-        self._launch("backward", (self.N * self.H, splits), tensors, [*inputs, grad, dv])
-        summed = [_sum(x, like) for x, like in zip(shared, self._like(), strict=True)]
-        by_name = dict(zip(kernels.trained, (x.sum(0) for x in dknobs), strict=True))
-        knobs = [by_name.get(name) for name in kernels.knobs]
-        decay: list[Tensor | None] = [summed[3]] if self.g else [None]
-        signals = summed[3 + len(self.g) :]
-        return [summed[0], summed[1], dv, summed[2], *decay, *knobs, *signals]
-
-    def _like(self) -> list[Tensor]:
-        return [self.q, self.k, self.beta, *self.g, *self.signals]
-
-    def _launch(
-        self, name: str, grid: tuple[int, ...], tensors: list[Tensor], strided: list[Tensor]
-    ) -> None:
-        steps = [stride for tensor in strided for stride in tensor.stride()[:3]]
-        kernel = getattr(self.compiled.module, name)
-        kernel[grid](
-            *tensors, self.T, self.H, self.M, *steps, **self.constants(), **options(self, name)
-        )
-
-
-def options(launch: _Launch, name: str) -> dict[str, int]:
+def options(launch: Launch, name: str) -> dict[str, int]:
     """Warps and pipelining stages of a kernel, from measurements (docs/performance.md)."""
     shape = launch.kernels.shape
-    if name == "inverse":
-        return {"num_warps": 1 if shape.block_c <= 32 else 4}
+    if name == "prepare":
+        return {"num_warps": 2 if shape.block_k <= 64 else 4}
     tile = shape.block_k * shape.block_v
-    warps = 8 if tile >= 128 * 64 else 4 if tile >= 64 * 32 else 2
-    return {"num_warps": warps, "num_stages": 1}
+    warps = 8 if tile >= 128 * 128 else 4 if tile >= 64 * 32 else 2
+    return {"num_warps": warps, "num_stages": 1 if name == "gradients" else 2}
 
 
-def _sum(x: Tensor, like: Tensor) -> Tensor:
-    return (x[0] if x.shape[0] == 1 else x.sum(0)).to(like.dtype)
+def _rows(x: Tensor) -> Tensor:
+    """[N, T, H, D] with its last axis contiguous; anything else as it is."""
+    return x if x.ndim < 4 or x.stride(-1) == 1 else x.contiguous()

@@ -1,19 +1,19 @@
-"""Writes the Triton kernels of a rule: nothing here is specific to any rule.
+"""Writes the Triton kernels of a rule; nothing here is specific to any rule.
 
 Notation as in `chunkwise`, with R = diag(beta) (V - diag(exp G) K S), so that Y = U0 - W S = X R:
 
-    X  = (I + A)^-1                                   kernel `inverse`, one program per chunk
-    Y  = X R,  U = gate(Y)                            kernel `forward`, S and slots on chip
-    O  = diag(exp G) Q S + local(P) Y,  P = lower(Q K^T) * D
-    S  = write(exp(G_C) S, (diag(exp(G_C - G)) K)^T U, slots)
+    prepare    one program per chunk: unit q and k, X = (I + A)^-1, L = local(lower(Q K^T) * D)
+    forward    one program per sequence, head and block of d_v, S and slots on chip:
+                   Y = X R,  O = diag(exp G) Q S + L Y,  U = gate(Y)
+                   S = write(exp(G_C) S, (diag(exp(G_C - G)) K)^T U, slots)
+    adjoint    the same programs, chunks in reverse, the adjoints of S and slots on chip:
+                   Ubar = diag(exp(G_C - G)) K dSbar,  Ybar = gate_vjp(Ubar) + L^T Obar
+                   Z = X^T Ybar  (the adjoint of R)
+                   Sbar = exp(G_C) Tbar + (diag(exp G) Q)^T Obar - (diag(beta exp G) K)^T Z
+    gradients  one program per chunk: the adjoints of q, k, v, beta, g from S, dSbar and Z
 
-`backward` walks the chunks in reverse. With a bar for adjoints and Z = X^T Ybar:
-
-    Ubar = K2 dSbar,  Ybar = gate_vjp(Ubar) + local(P)^T Obar
-    Rbar = Z,  Abar = -strict_lower(Z Y^T)
-    Sbar = exp(G_C) Tbar + (exp(G) Q)^T Obar - (exp(G) K)^T diag(beta) Z
-
-The hooks and their vector-Jacobian products are written by one emitter from their graphs.
+S, U and what lies between are kept transposed ([d_v, ...]): every product then has d_v or d_k
+rows, which fills the matrix units, and its left operand is already in registers.
 """
 
 from collections.abc import Mapping
@@ -38,18 +38,6 @@ def power(a, b):
     odd = half != tl.floor(half)
     size = tl.where((a < 0) & odd, -size, size)
     return tl.where(b + 0.0 * a == 0, 1.0, size)
-
-
-@triton.jit
-def unit_rows(x):
-    """Rows divided by their length, and one over it, as [rows, 1]."""
-    scale = 1.0 / tl.sqrt_rn(tl.sum(x * x, 1) + 1e-6)[:, None]
-    return x * scale, scale
-
-
-@triton.jit
-def unit_rows_vjp(y, scale, grad):
-    return scale * (grad - y * tl.sum(y * grad, 1)[:, None])
 
 '''
 
@@ -81,34 +69,37 @@ class Shape:
 
 @dataclass(frozen=True)
 class Kernels:
-    """The source of one rule's kernels and the order of their arguments.
+    """One rule at one shape: what its kernels read, store and give.
 
-    saved: what `forward` stores per chunk for `backward` ("S", "slots.m"): the state before it.
+    learned: knobs that need a gradient.
     """
 
     rule: RuleGraph
     shape: Shape
-    learned: frozenset[str]  # knobs that need a gradient
+    learned: frozenset[str]
 
     @property
     def has_decay(self) -> bool:
         return self.rule.decay is not None
 
+    def _read_by_hooks(self) -> frozenset[str]:
+        return frozenset().union(*(self.rule.hook(hook).inputs for hook in HOOKS))
+
     @cached_property
     def signals(self) -> tuple[str, ...]:
         """Signals that hooks read."""
-        read = frozenset().union(*(self.rule.hook(hook).inputs for hook in HOOKS))
+        read = self._read_by_hooks()
         return tuple(s.name for s in self.rule.signals if f"signal.{s.name}" in read)
 
     @cached_property
     def knobs(self) -> tuple[str, ...]:
         """Knobs that hooks read."""
-        read = frozenset().union(*(self.rule.hook(hook).inputs for hook in HOOKS))
+        read = self._read_by_hooks()
         return tuple(k.name for k in self.rule.knobs if f"knob.{k.name}" in read)
 
     @cached_property
     def trained(self) -> tuple[str, ...]:
-        """Knobs whose gradient `backward` gives."""
+        """Knobs whose gradient is wanted."""
         return tuple(name for name in self.knobs if name in self.learned)
 
     @cached_property
@@ -120,14 +111,9 @@ class Kernels:
     def vjps(self) -> dict[str, Graph]:
         """Vector-Jacobian products of the hooks."""
         extra = [f"knob.{k}" for k in self.trained] + [f"signal.{s}" for s in self.signals]
-        return {
-            "gate": vjp(self.rule.gate, frozenset(["U", *extra])),
-            "local": vjp(self.rule.local, frozenset(["scores", *extra])),
-            "write": vjp(
-                self.rule.write,
-                frozenset(["S", "dS", *(f"slots.{s}" for s in self.rule.slots), *extra]),
-            ),
-        }
+        slots = [f"slots.{slot}" for slot in self.rule.slots]
+        own = {"gate": ["U"], "local": ["scores"], "write": ["S", "dS", *slots]}
+        return {hook: vjp(self.rule.hook(hook), frozenset([*own[hook], *extra])) for hook in HOOKS}
 
     @cached_property
     def saved_slots(self) -> tuple[str, ...]:
@@ -135,450 +121,183 @@ class Kernels:
         read = self.vjps["write"].inputs
         return tuple(slot for slot in self.rule.slots if f"slots.{slot}" in read)
 
+    @cached_property
+    def adjoint_needs_Y(self) -> bool:  # noqa: N802
+        """Whether the backward walk must compute Y again (and so read S)."""
+        write = self.vjps["write"].inputs
+        return not self.rule.is_default("gate") or "dS" in write
+
+    @cached_property
+    def adjoint_needs_S(self) -> bool:  # noqa: N802
+        """Whether the backward walk reads the saved S."""
+        return self.adjoint_needs_Y or "S" in self.vjps["write"].inputs or self.has_decay
+
     def source(self) -> str:
-        """A whole Python module with kernels `inverse`, `forward` and `backward`."""
-        return HEADER + "\n".join([inverse(self), forward(self), backward(self)])
+        """A whole Python module with the four kernels."""
+        from archer.memory.kernel_backward import adjoint, gradients
+        from archer.memory.kernel_forward import forward, prepare
+
+        return HEADER + "\n".join([prepare(self), forward(self), adjoint(self), gradients(self)])
 
 
 class Text:
     """Lines of a kernel at an indentation."""
 
-    def __init__(self, depth: int = 1) -> None:
+    def __init__(self, kernels: Kernels, depth: int = 1) -> None:
+        self.kernels, self.depth = kernels, depth
         self.lines: list[str] = []
-        self.depth = depth
 
     def add(self, *lines: str) -> None:
-        for line in lines:
-            for each in line.splitlines():
-                self.lines.append("    " * self.depth + each if each.strip() else "")
+        self.lines += ["    " * self.depth + line if line else "" for line in lines]
 
     def __str__(self) -> str:
         return "\n".join(self.lines)
 
+    def dot(self, a: str, b: str, plus: str | None = None) -> str:
+        """Matrix product in fp32, of bf16 operands for bf16 inputs."""
+        if self.kernels.shape.bf16:
+            a, b = f"({a}).to(tl.bfloat16)", f"({b}).to(tl.bfloat16)"
+        tail = "" if plus is None else f", {plus}"
+        return f"tl.dot({a}, {b}{tail}, input_precision='ieee')"
 
-def signature(name: str, pointers: list[str], strides: list[str]) -> str:
-    """The head of a kernel: pointers, strides and sizes, then constants."""
-    integers = ["T", "H", "M", *strides]
+    def hook(
+        self, graph: Graph, own: Mapping[str, str], prefix: str, *, transposed: bool
+    ) -> dict[str, str]:
+        """Add a hook's lines; the names of its outputs."""
+        emitter = Emitter(self.kernels.shape.tiling, prefix, transposed=transposed)
+        axis = "[:, None]" if transposed else "[None, :]"
+        inputs = {
+            **own,
+            **{f"knob.{name}": f"knob_{name}" for name in self.kernels.knobs},
+            **{f"signal.{name}": f"signal_{name}{axis}" for name in self.kernels.signals},
+            "step": "step",
+        }
+        outputs = emitter.run(graph, inputs)
+        self.add(*emitter.lines)
+        return outputs
+
+    def indices(self) -> None:
+        """Positions inside a chunk and a head, and their masks."""
+        self.add(
+            "row = tl.arange(0, BC)",
+            "token_ok = row < C",
+            "ks = tl.arange(0, BK)",
+            "k_ok = ks < DK",
+            "causal = (row[:, None] >= row[None, :]) & token_ok[:, None]",
+            "strict = (row[:, None] > row[None, :]) & token_ok[:, None]",
+        )
+
+    def one_chunk(self) -> None:
+        """The program's chunk, for kernels with one program per chunk."""
+        self.add(
+            "chunk = tl.program_id(0) % M",
+            "program = (tl.program_id(0) // M).to(tl.int64)",
+            "n = program // H",
+            "h = program % H",
+        )
+        self.indices()
+
+    def one_sequence(self) -> None:
+        """The program's sequence, head and block of d_v, for kernels that walk the chunks."""
+        self.add(
+            "program = tl.program_id(0).to(tl.int64)",
+            "n = program // H",
+            "h = program % H",
+        )
+        self.indices()
+        self.add("vs = tl.program_id(1) * BV + tl.arange(0, BV)", "v_ok = vs < DV")
+
+    def chunk(self) -> None:
+        """Tokens of the chunk, and where its tiles lie in what `prepare` stores."""
+        self.add(
+            "t = chunk * C + row",
+            "t_ok = token_ok & (t < T)",
+            "step = chunk + 1.0",
+            "tile = program * M + chunk",
+            "rows_k = (tile * BC + row[:, None]) * DK + ks[None, :]",
+            "square = (tile * BC + row[:, None]) * BC + row[None, :]",
+        )
+
+    def load_rows(self, name: str, columns: str, ok: str) -> None:
+        """A tile [BC, ...] of a [N, T, H, D] tensor at the chunk's tokens, 0 past the end."""
+        self.add(
+            f"{name} = tl.load({name}_ptr + n * {name}_n + t[:, None] * {name}_t + h * {name}_h"
+            f" + {columns}[None, :], mask=t_ok[:, None] & {ok}[None, :], other=0.0)"
+        )
+
+    def load_vector(self, name: str) -> None:
+        """[BC] of a [N, T, H] tensor at the chunk's tokens in fp32, 0 past the end."""
+        self.add(
+            f"{name} = tl.load({name}_ptr + n * {name}_n + t * {name}_t + h * {name}_h,"
+            " mask=t_ok, other=0.0).to(tl.float32)"
+        )
+
+    def load_unit_keys(self) -> None:
+        """What `prepare` stored of the chunk's k (unit) and q (unit, scaled), [BC, BK]."""
+        for name in ("q", "k"):
+            self.add(f"{name} = tl.load({name}_unit_ptr + rows_k, mask=k_ok[None, :], other=0.0)")
+
+    def load_decay(self) -> None:
+        """G and the factors made of it, [BC] each."""
+        if self.kernels.has_decay:
+            self.load_vector("g")
+            self.add(
+                "G = tl.cumsum(g, 0)",
+                "G_end = tl.sum(g, 0)",
+                "from_start = tl.exp(G)",
+                "to_end = tl.exp(G_end - G)",
+                "carry = tl.exp(G_end)",
+            )
+
+    def pairwise_decay(self) -> None:
+        """D, masked before exp: above the diagonal it would overflow."""
+        if self.kernels.has_decay:
+            self.add("D = tl.exp(tl.where(causal, G[:, None] - G[None, :], -1e30))")
+
+    def load_knobs(self) -> None:
+        for name in self.kernels.knobs:
+            self.add(f"knob_{name} = tl.load(knob_{name}_ptr + program)")
+
+    def load_signals(self) -> None:
+        for name in self.kernels.signals:
+            self.load_vector(f"signal_{name}")
+
+    def load_state(self, name: str) -> None:
+        """A tile [BV, BK] of a saved state [N H, M, d_v, d_k]; `state` must be in scope."""
+        self.add(f"{name} = tl.load({name}_ptr + state, mask=state_ok, other=0.0)")
+
+    def state(self) -> None:
+        self.add(
+            "state = (tile * DV + vs[:, None]) * DK + ks[None, :]",
+            "state_ok = v_ok[:, None] & k_ok[None, :]",
+        )
+
+    def by(self, factor: str, x: str, *, columns: bool = True) -> str:
+        """x scaled by a factor [BC] of the decay along its token axis; x alone without a decay."""
+        if not self.kernels.has_decay:
+            return x
+        return f"({factor}[None, :] * {x})" if columns else f"({factor}[:, None] * {x})"
+
+    def collect(self, outputs: Mapping[str, str]) -> None:
+        """Add a hook's gradients of knobs and signals to their sums."""
+        for name in self.kernels.trained:
+            if f"grad.knob.{name}" in outputs:
+                self.add(f"sum_{name} += {outputs[f'grad.knob.{name}']}")
+        for name in self.kernels.signals:
+            if f"grad.signal.{name}" in outputs:
+                row = outputs[f"grad.signal.{name}"]
+                self.add(f"dsignal_{name} += tl.sum({row}, 0)")
+
+
+def kernel(name: str, pointers: list[str], strided: list[str], *bodies: Text) -> str:
+    """A whole kernel; `strided` names the [N, T, H, ...] tensors that pass their strides."""
+    strides = [f"{tensor}_{axis}" for tensor in strided for axis in "nth"]
     constants = ["C", "DK", "DV", "BC", "BK", "BV", "SCALE"]
     arguments = [
         *(f"{pointer}_ptr" for pointer in pointers),
-        *integers,
+        *("T", "H", "M", *strides),
         *(f"{constant}: tl.constexpr" for constant in constants),
     ]
     listed = ",\n    ".join(arguments)
-    return f"\n@triton.jit\ndef {name}(\n    {listed},\n):"
-
-
-def strides(*names: str) -> list[str]:
-    """Stride arguments of [N, T, H, ...] tensors."""
-    return [f"{name}_{axis}" for name in names for axis in "nth"]
-
-
-def indices(text: Text) -> None:
-    text.add(
-        "row = tl.arange(0, BC)",
-        "token_ok = row < C",
-        "ks = tl.arange(0, BK)",
-        "k_ok = ks < DK",
-        "causal = (row[:, None] >= row[None, :]) & token_ok[:, None]",
-        "strict = (row[:, None] > row[None, :]) & token_ok[:, None]",
-    )
-
-
-def load_rows(name: str, where: str, columns: str, ok: str) -> str:
-    """A tile of rows of a [N, T, H, D] tensor at the chunk's tokens, fp32, 0 past the end."""
-    return (
-        f"{name} = tl.load({where}_ptr + n * {where}_n + t[:, None] * {where}_t + h * {where}_h"
-        f" + {columns}[None, :], mask=t_ok[:, None] & {ok}[None, :], other=0.0).to(tl.float32)"
-    )
-
-
-def load_vector(name: str, where: str) -> str:
-    """[BC] of a [N, T, H] tensor at the chunk's tokens, fp32, 0 past the end."""
-    return (
-        f"{name} = tl.load({where}_ptr + n * {where}_n + t * {where}_t + h * {where}_h,"
-        " mask=t_ok, other=0.0).to(tl.float32)"
-    )
-
-
-def load_keys(text: Text, kernels: Kernels, *, queries: bool = True) -> None:
-    """q (scaled) and k, normalised if asked, with 1 / length kept for the backward pass."""
-    for name in ("q", "k") if queries else ("k",):
-        text.add(load_rows(name, name, "ks", "k_ok"))
-        if kernels.shape.unit:
-            text.add(f"{name}, {name}_scale = unit_rows({name})")
-    if queries:
-        text.add("q = q * SCALE")
-
-
-def load_decay(text: Text, kernels: Kernels) -> None:
-    """G, and the factors made of it, as columns [BC, 1]; D is masked before exp."""
-    if not kernels.has_decay:
-        return
-    text.add(
-        load_vector("g", "g"),
-        "G = tl.cumsum(g, 0)",
-        "G_end = tl.sum(g, 0)",
-        "from_start = tl.exp(G)[:, None]",
-        "to_end = tl.exp(G_end - G)[:, None]",
-        "carry = tl.exp(G_end)",
-        "D = tl.exp(tl.where(causal, G[:, None] - G[None, :], -1e30))",
-    )
-
-
-def cast(kernels: Kernels, x: str) -> str:
-    """An operand of a matrix product in the precision of the inputs."""
-    return f"({x}).to(tl.bfloat16)" if kernels.shape.bf16 else x
-
-
-def dot(kernels: Kernels, a: str, b: str, plus: str | None = None) -> str:
-    """Matrix product in fp32, of bf16 operands for bf16 inputs."""
-    tail = "" if plus is None else f", {plus}"
-    return f"tl.dot({cast(kernels, a)}, {cast(kernels, b)}{tail}, input_precision='ieee')"
-
-
-def hook_inputs(kernels: Kernels, own: Mapping[str, str]) -> dict[str, str]:
-    """Expressions of everything a hook may read."""
-    knobs = {f"knob.{name}": f"knob_{name}" for name in kernels.knobs}
-    signals = {f"signal.{name}": f"signal_{name}[None, :]" for name in kernels.signals}
-    return {**own, **knobs, **signals, "step": "step"}
-
-
-def load_knobs(text: Text, kernels: Kernels) -> None:
-    for name in kernels.knobs:
-        text.add(f"knob_{name} = tl.load(knob_{name}_ptr + program)")
-
-
-def load_signals(text: Text, kernels: Kernels) -> None:
-    for name in kernels.signals:
-        text.add(load_vector(f"signal_{name}", f"signal_{name}"))
-
-
-def inverse(kernels: Kernels) -> str:
-    """X = (I + A)^-1 by forward substitution in fp32, a row at a time, one program per chunk."""
-    pointers = ["k", "beta", *(["g"] if kernels.has_decay else []), "X"]
-    stride_names = strides(*pointers[:-1])
-    text = Text()
-    text.add(
-        "program = tl.program_id(0)",
-        "chunk = program % M",
-        "n = program // M // H",
-        "h = program // M % H",
-    )
-    indices(text)
-    text.add("t = chunk * C + row", "t_ok = token_ok & (t < T)")
-    load_keys(text, kernels, queries=False)
-    text.add(load_vector("beta", "beta"))
-    load_decay(text, kernels)
-    decayed = " * tl.trans(D)" if kernels.has_decay else ""
-    text.add(
-        f"keys = {dot(kernels, 'k', 'tl.trans(k)')}",
-        # A transposed: keys are symmetric, and a column of it meets the rows of X as it lies
-        f"A_T = tl.where((row[:, None] < row[None, :]) & token_ok[None, :], keys * beta[None, :]{decayed}, 0.0)",
-        "X = tl.where(row[:, None] == row[None, :], 1.0, 0.0)",
-        "for i in range(1, C):",
-        "    a = tl.sum(tl.where(row[None, :] == i, A_T, 0.0), 1)",
-        "    x = tl.sum(a[:, None] * X, 0)",
-        "    X = tl.where(row[:, None] == i, X - x[None, :], X)",
-        "place = program * BC * BC + row[:, None] * BC + row[None, :]",
-        "tl.store(X_ptr + place, X.to(X_ptr.dtype.element_ty))",
-    )
-    return "\n".join([signature("inverse", pointers, stride_names), str(text), ""])
-
-
-def common_pointers(kernels: Kernels) -> list[str]:
-    """[N, T, H, ...] inputs of both passes."""
-    decay = ["g"] if kernels.has_decay else []
-    return ["q", "k", "v", "beta", *decay, *(f"signal_{name}" for name in kernels.signals)]
-
-
-def prologue(text: Text, kernels: Kernels) -> None:
-    text.add(
-        "program = tl.program_id(0).to(tl.int64)",
-        "n = program // H",
-        "h = program % H",
-    )
-    indices(text)
-    text.add(
-        "vs = tl.program_id(1) * BV + tl.arange(0, BV)",
-        "v_ok = vs < DV",
-    )
-    load_knobs(text, kernels)
-
-
-def chunk_inputs(text: Text, kernels: Kernels) -> None:
-    """Loads of one chunk and P, common to both passes."""
-    text.add("t = chunk * C + row", "t_ok = token_ok & (t < T)", "step = chunk + 1.0")
-    load_keys(text, kernels)
-    text.add(load_rows("v", "v", "vs", "v_ok"), load_vector("beta", "beta"))
-    load_decay(text, kernels)
-    load_signals(text, kernels)
-    decayed = " * D" if kernels.has_decay else ""
-    text.add(
-        "place = (program * M + chunk) * BC * BC + row[:, None] * BC + row[None, :]",
-        "X = tl.load(X_ptr + place)",
-        f"P = tl.where(causal, {dot(kernels, 'q', 'tl.trans(k)')}{decayed}, 0.0)",
-    )
-
-
-def run_hook(
-    text: Text, kernels: Kernels, graph: Graph, own: Mapping[str, str], prefix: str
-) -> dict[str, str]:
-    """Lines of a hook, and the names of its outputs."""
-    emitter = Emitter(kernels.shape.tiling, prefix)
-    outputs = emitter.run(graph, hook_inputs(kernels, own))
-    text.add(*emitter.lines)
-    return outputs
-
-
-def read_memory(text: Text, kernels: Kernels) -> None:
-    """R and Y of a chunk, from S."""
-    error = "v - from_start * " if kernels.has_decay else "v - "
-    text.add(
-        f"error = {error}{dot(kernels, 'k', 'S')}",
-        "R = beta[:, None] * error",
-        f"Y = {dot(kernels, 'X', 'R')}",
-    )
-
-
-def local_weights(text: Text, kernels: Kernels) -> str:
-    """The name of the weights inside the chunk."""
-    if kernels.rule.is_default("local"):
-        return "P"
-    (weights,) = run_hook(text, kernels, kernels.rule.local, {"scores": "P"}, "l").values()
-    text.add(f"L = tl.where(causal, {weights}, 0.0)")
-    return "L"
-
-
-def gated(text: Text, kernels: Kernels) -> str:
-    """The name of U."""
-    if kernels.rule.is_default("gate"):
-        return "Y"
-    (U,) = run_hook(text, kernels, kernels.rule.gate, {"U": "Y"}, "u").values()
-    text.add(f"U = {U}")
-    return "U"
-
-
-def state_place(kernels: Kernels) -> str:
-    """Offsets of a [BK, BV] tile of the state before this chunk, [N H, M, DK, DV]."""
-    return "((program * M + chunk) * DK + ks[:, None]) * DV + vs[None, :]"
-
-
-def forward(kernels: Kernels) -> str:
-    """One program per sequence, head and block of d_v; S and the slots stay on chip."""
-    slots = kernels.rule.slots
-    stored = ["S_saved", *(f"{slot}_saved" for slot in kernels.saved_slots)]
-    knobs = [f"knob_{name}" for name in kernels.knobs]
-    pointers = [*common_pointers(kernels), "X", *knobs, "o", *stored]
-    stride_names = strides(*common_pointers(kernels), "o")
-    text = Text()
-    prologue(text, kernels)
-    text.add("S = tl.zeros([BK, BV], tl.float32)")
-    text.add(*(f"slot_{slot} = tl.zeros([BK, BV], tl.float32)" for slot in slots))
-    text.add("for chunk in range(M):")
-    body = Text(depth=2)
-    chunk_inputs(body, kernels)
-    body.add(f"place = {state_place(kernels)}", "ok = k_ok[:, None] & v_ok[None, :]")
-    body.add("tl.store(S_saved_ptr + place, S.to(S_saved_ptr.dtype.element_ty), mask=ok)")
-    for slot in kernels.saved_slots:
-        body.add(f"tl.store({slot}_saved_ptr + place, slot_{slot}, mask=ok)")
-    read_memory(body, kernels)
-    L = local_weights(body, kernels)
-    read = dot(kernels, "q", "S")
-    read = f"from_start * {read}" if kernels.has_decay else read
-    body.add(
-        f"o = {dot(kernels, L, 'Y', read)}",
-        "tl.store(o_ptr + n * o_n + t[:, None] * o_t + h * o_h + vs[None, :],"
-        " o.to(o_ptr.dtype.element_ty), mask=t_ok[:, None] & v_ok[None, :])",
-    )
-    U = gated(body, kernels)
-    if kernels.rule.is_default("write"):
-        added = dot(kernels, k_end(kernels, transposed=True), U, decayed_state(kernels))
-        body.add(f"S = {added}")
-    else:
-        write(body, kernels, U)
-    return "\n".join([signature("forward", pointers, stride_names), str(text), str(body), ""])
-
-
-def write(text: Text, kernels: Kernels, U: str) -> None:
-    """S and the slots after the chunk, by the rule's own hook."""
-    slots = kernels.rule.slots
-    text.add(f"dS = {dot(kernels, k_end(kernels, transposed=True), U)}")
-    text.add(f"S = {decayed_state(kernels)}")
-    own = {"S": "S", "dS": "dS"} | {f"slots.{slot}": f"slot_{slot}" for slot in slots}
-    outputs = run_hook(text, kernels, kernels.rule.write, own, "w")
-    text.add(f"S = {outputs['S']}")
-    text.add(*(f"slot_{slot} = {outputs[f'slots.{slot}']}" for slot in slots))
-
-
-def decayed_state(kernels: Kernels) -> str:
-    """exp(G_C) S."""
-    return "carry * S" if kernels.has_decay else "S"
-
-
-def backward(kernels: Kernels) -> str:
-    """Chunks in reverse; what the forward pass did not store is computed again."""
-    knobs = [f"knob_{name}" for name in kernels.knobs]
-    stored = ["S_saved", *(f"{slot}_saved" for slot in kernels.saved_slots)]
-    shared = ["dq", "dk", "dbeta", *(["dg"] if kernels.has_decay else [])]
-    shared += [f"dsignal_{name}" for name in kernels.signals]
-    pointers = [*common_pointers(kernels), "X", *knobs, *stored, "do", "dv", *shared]
-    pointers += [f"dknob_{name}" for name in kernels.trained]
-    stride_names = strides(*common_pointers(kernels), "do", "dv")
-    text = Text()
-    prologue(text, kernels)
-    text.add("split = tl.program_id(1).to(tl.int64) * tl.num_programs(0)")
-    text.add("dS_out = tl.zeros([BK, BV], tl.float32)")
-    text.add(*(f"dslot_{slot} = tl.zeros([BK, BV], tl.float32)" for slot in kernels.rule.slots))
-    text.add(*(f"sum_{name} = 0.0" for name in kernels.trained))
-    text.add("for back in range(M):")
-    body = Text(depth=2)
-    body.add("chunk = M - 1 - back")
-    chunk_inputs(body, kernels)
-    load_state(body, kernels)
-    read_memory(body, kernels)
-    L = local_weights(body, kernels)
-    U = gated(body, kernels)
-    body.add(load_rows("do", "do", "vs", "v_ok"))
-    body.add(*(f"ds_{name} = tl.zeros([1, BC], tl.float32)" for name in kernels.signals))
-    body.add("dbeta = tl.zeros([BC], tl.float32)")
-    body.add("dG = tl.zeros([BC], tl.float32)" if kernels.has_decay else "")
-    write_vjp(body, kernels, U)
-    chunk_vjp(body, kernels, L, U)
-    store_gradients(body, kernels)
-    end = Text()
-    for name in kernels.trained:
-        end.add(f"tl.store(dknob_{name}_ptr + split + program, sum_{name})")
-    parts = [signature("backward", pointers, stride_names), str(text), str(body), str(end), ""]
-    return "\n".join(parts)
-
-
-def load_state(text: Text, kernels: Kernels) -> None:
-    text.add(f"place = {state_place(kernels)}", "ok = k_ok[:, None] & v_ok[None, :]")
-    text.add("S = tl.load(S_saved_ptr + place, mask=ok, other=0.0).to(tl.float32)")
-    for slot in kernels.saved_slots:
-        text.add(f"slot_{slot} = tl.load({slot}_saved_ptr + place, mask=ok, other=0.0)")
-
-
-def collect(text: Text, kernels: Kernels, outputs: Mapping[str, str]) -> None:
-    """Add a hook's gradients of knobs and signals to their sums."""
-    for name in kernels.trained:
-        if f"grad.knob.{name}" in outputs:
-            text.add(f"sum_{name} += {outputs[f'grad.knob.{name}']}")
-    for name in kernels.signals:
-        if f"grad.signal.{name}" in outputs:
-            text.add(f"ds_{name} += {outputs[f'grad.signal.{name}']}")
-
-
-def write_vjp(text: Text, kernels: Kernels, U: str) -> None:
-    """From dS_out and the slots' adjoints to `dT` (of exp(G_C) S), `ddS`, and the slots' before."""
-    graph, slots = kernels.vjps["write"], kernels.rule.slots
-    if "dS" in graph.inputs:
-        text.add(f"dS = {dot(kernels, k_end(kernels, transposed=True), U)}")
-    own = {"S": "(carry * S)" if kernels.has_decay else "S", "dS": "dS", "grad.S": "dS_out"}
-    for slot in slots:
-        own |= {f"slots.{slot}": f"slot_{slot}", f"grad.slots.{slot}": f"dslot_{slot}"}
-    outputs = run_hook(text, kernels, graph, own, "dw")
-    collect(text, kernels, outputs)
-    zero = "tl.zeros([BK, BV], tl.float32)"
-    text.add(f"dT = {outputs.get('grad.S', zero)}", f"ddS = {outputs.get('grad.dS', zero)}")
-    text.add(*(f"dslot_{slot} = {outputs.get(f'grad.slots.{slot}', zero)}" for slot in slots))
-
-
-def k_end(kernels: Kernels, *, transposed: bool = False) -> str:
-    """diag(exp(G_C - G)) K."""
-    text = "to_end * k" if kernels.has_decay else "k"
-    return f"tl.trans({text})" if transposed else text
-
-
-def chunk_vjp(text: Text, kernels: Kernels, L: str, U: str) -> None:
-    """Everything between the chunk's inputs and its write."""
-    decay = kernels.has_decay
-    text.add(f"dU = {dot(kernels, k_end(kernels), 'ddS')}")
-    text.add(f"dk_end = {dot(kernels, U, 'tl.trans(ddS)')}")
-    gate_outputs = {"grad.U": "dU"}
-    if not kernels.rule.is_default("gate"):
-        own = {"U": "Y", "grad.U": "dU"}
-        gate_outputs = run_hook(text, kernels, kernels.vjps["gate"], own, "du")
-        collect(text, kernels, gate_outputs)
-    text.add(f"dY = {dot(kernels, f'tl.trans({L})', 'do', gate_outputs['grad.U'])}")
-    text.add(f"dL = tl.where(causal, {dot(kernels, 'do', 'tl.trans(Y)')}, 0.0)")
-    local_vjp(text, kernels)
-    text.add(
-        f"Z = {dot(kernels, 'tl.trans(X)', 'dY')}",
-        "dv = beta[:, None] * Z",
-        "dbeta += tl.sum(Z * error, 1)",
-        f"dA = -tl.where(strict, {dot(kernels, 'Z', 'tl.trans(Y)')}, 0.0)",
-        f"keys = {dot(kernels, 'k', 'tl.trans(k)')}" + (" * D" if decay else ""),
-        "dbeta += tl.sum(dA * keys, 1)",
-        f"read_q = {dot(kernels, 'do', 'tl.trans(S)')}",
-    )
-    if decay:
-        decay_vjp(text, kernels)
-        text.add("dP = dP * D", "dkeys = beta[:, None] * dA * D")
-        text.add("read_q = from_start * read_q", "dkS = -(from_start * dv)")
-        text.add("dk_end = to_end * dk_end", "q_in = from_start * q", "dT = carry * dT")
-    else:
-        text.add("dkeys = beta[:, None] * dA", "dkS = -dv")
-    text.add(
-        f"dq = {dot(kernels, 'dP', 'k', 'read_q')}",
-        f"dk = {dot(kernels, 'tl.trans(dP)', 'q', 'dk_end')}",
-        f"dk = {dot(kernels, 'dkS', 'tl.trans(S)', 'dk')}",
-        f"dk = {dot(kernels, 'dkeys + tl.trans(dkeys)', 'k', 'dk')}",
-        f"dS_out = {dot(kernels, 'tl.trans(q_in)' if decay else 'tl.trans(q)', 'do', 'dT')}",
-        f"dS_out = {dot(kernels, 'tl.trans(k)', 'dkS', 'dS_out')}",
-    )
-
-
-def local_vjp(text: Text, kernels: Kernels) -> None:
-    """dL -> dP."""
-    if kernels.rule.is_default("local"):
-        text.add("dP = dL")
-        return
-    own = {"scores": "P", "grad.scores": "dL"}
-    graph = kernels.vjps["local"]
-    outputs = run_hook(text, kernels, graph, own, "dl")
-    collect(text, kernels, outputs)
-    zero = "tl.zeros([BC, BC], tl.float32)"
-    text.add(f"dP = tl.where(causal, {outputs.get('grad.scores', zero)}, 0.0)")
-
-
-def decay_vjp(text: Text, kernels: Kernels) -> None:
-    """Adjoint of G from every factor made of it; P, keys and their adjoints still carry D."""
-    text.add(
-        "in_D = dP * P + beta[:, None] * dA * keys",
-        "dG += tl.sum(in_D, 1) - tl.sum(in_D, 0)",
-        "dG += tl.sum(from_start * read_q * q, 1)",
-        # R = beta (V - exp(G) K S), and exp(G) K S = V - error
-        "dG -= tl.sum(dv * (v - error), 1)",
-        "at_end = tl.sum(to_end * dk_end * k, 1)",
-        "dG -= at_end",
-        "dG_end = tl.sum(at_end, 0) + carry * tl.sum(dT * S)",
-    )
-
-
-def store_gradients(text: Text, kernels: Kernels) -> None:
-    """dv in place; what all blocks of d_v share as partial sums, one slice per block."""
-    text.add(
-        "tl.store(dv_ptr + n * dv_n + t[:, None] * dv_t + h * dv_h + vs[None, :],"
-        " dv.to(dv_ptr.dtype.element_ty), mask=t_ok[:, None] & v_ok[None, :])",
-        "dq = dq * SCALE",
-    )
-    if kernels.shape.unit:
-        text.add("dq = unit_rows_vjp(q * (1.0 / SCALE), q_scale, dq)")
-        text.add("dk = unit_rows_vjp(k, k_scale, dk)")
-    text.add("at = (split + n * H) * T + t * H + h")  # [blocks of d_v, N, T, H]
-    for name in ("dq", "dk"):
-        text.add(
-            f"tl.store({name}_ptr + at[:, None] * DK + ks[None, :],"
-            f" {name}.to({name}_ptr.dtype.element_ty), mask=t_ok[:, None] & k_ok[None, :])"
-        )
-    text.add("tl.store(dbeta_ptr + at, dbeta, mask=t_ok)")
-    if kernels.has_decay:
-        # G is the running sum of g: dg_i is the sum of dG_j over j >= i, and all of dG_end
-        text.add(
-            "dg = tl.sum(tl.where(row[:, None] >= row[None, :], dG[:, None], 0.0), 0) + dG_end",
-            "tl.store(dg_ptr + at, dg, mask=t_ok)",
-        )
-    for name in kernels.signals:
-        text.add(f"tl.store(dsignal_{name}_ptr + at[None, :], ds_{name}, mask=t_ok[None, :])")
+    head = f"\n@triton.jit\ndef {name}(\n    {listed},\n):"
+    return "\n".join([head, *map(str, bodies), ""])

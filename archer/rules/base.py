@@ -1,5 +1,6 @@
 """The nouns a rule's author uses: Rule, Knob, Signal (a slot is just a name in `Rule.slots`)."""
 
+import math
 import re
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -40,6 +41,8 @@ class Knob:
     log: bool = False
 
     def __post_init__(self) -> None:
+        if not all(map(math.isfinite, (self.low, self.high))):
+            raise ArcherError(f"Knob: bounds [{self.low}, {self.high}] must be finite numbers")
         if not self.low < self.high:
             raise ArcherError(f"Knob: low={self.low} must be smaller than high={self.high}")
         if not self.low <= self.default <= self.high:
@@ -65,6 +68,11 @@ class Signal:
             raise ArcherError(
                 f"Signal({self.activation!r}): activation must be one of {', '.join(ACTIVATIONS)}"
             )
+
+
+def snake_case(name: str) -> str:
+    """`SoftmaxAttention` -> "softmax_attention"."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
 
 
 class Rule:
@@ -94,7 +102,7 @@ class Rule:
     @classmethod
     def rule_name(cls) -> str:
         """The class name in snake_case: `SoftmaxAttention` -> "softmax_attention"."""
-        return re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
+        return snake_case(cls.__name__)
 
     @classmethod
     def declared(cls, kind: type) -> dict[str, Any]:

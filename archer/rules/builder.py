@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 
 from archer.rules import ops
 from archer.rules.graph import Graph, Node
+from archer.rules.validate import MAX_NODES
 
 _FOLD: dict[str, Callable[..., float]] = {
     "add": lambda a, b: a + b,
@@ -15,6 +16,10 @@ _FOLD: dict[str, Callable[..., float]] = {
     "neg": lambda a: -a,
     "sqrt": math.sqrt,
 }
+
+
+class TooLargeError(ValueError):
+    """More operations than a rule graph may hold."""
 
 
 class Builder:
@@ -32,7 +37,9 @@ class Builder:
         shape: ops.Shape | None = None,
         line: int | None = None,
     ) -> int:
-        """Index of the node `op(args)`. Raises `ops.ShapeError` if the shapes do not fit."""
+        """Index of the node `op(args)`. Raises `ops.ShapeError` if the shapes do not fit, and
+        TooLargeError beyond MAX_NODES.
+        """
         folded = self._fold(op, args)
         if folded is not None:
             op, args, attr = "const", (), folded
@@ -43,6 +50,8 @@ class Builder:
         shape = shape or ops.infer_shape(op, attr, [self.nodes[arg].shape for arg in args])
         node = Node(op, args, attr, shape, line)
         if node not in self._known:
+            if len(self.nodes) == MAX_NODES:
+                raise TooLargeError(f"more than {MAX_NODES} operations")
             self._known[node] = len(self.nodes)
             self.nodes.append(node)
         return self._known[node]
@@ -51,6 +60,13 @@ class Builder:
         """A number; infinities become +-1e30, which every precision but half can hold."""
         value = float(max(-1e30, min(1e30, value)))
         return self.add("const", attr=value, line=line)
+
+    def is_mask(self, index: int) -> bool:
+        """Whether a node is a mask (true or false) and not a number."""
+        node = self.nodes[index]
+        if node.op == "transpose":
+            node = self.nodes[node.args[0]]
+        return node.op in ops.BOOLEAN
 
     def is_const(self, index: int, value: float | None = None) -> bool:
         """Whether a node is a constant (of that value, if given)."""

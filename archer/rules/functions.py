@@ -25,9 +25,22 @@ def _operator(name: str) -> Callable[..., Symbol]:
 def _pair(op: str) -> Callable[..., Symbol]:
     def apply(x: Any, other: Any) -> Symbol:
         symbol = _first(x, other)
-        return symbol.make(op, symbol.lift(x), symbol.lift(other))
+        return symbol.make(op, symbol.lift(x).as_float(), symbol.lift(other).as_float())
 
     return apply
+
+
+def _logical(name: str) -> Callable[..., Symbol]:
+    def apply(x: Any, other: Any) -> Symbol:
+        symbol = _first(x, other)
+        result: Symbol = getattr(_truth(symbol.lift(x)), name)(_truth(symbol.lift(other)))
+        return result
+
+    return apply
+
+
+def _truth(x: Symbol) -> Symbol:
+    return x if x.is_mask else x != 0.0
 
 
 def _first(*values: Any) -> Symbol:
@@ -50,13 +63,29 @@ def _amin(x: Symbol, dim: Axis = None, keepdim: bool = False) -> Symbol:
     return x.reduce("amin", dim, keepdim)
 
 
-def _norm(x: Symbol, p: Any = 2, dim: Axis = None, keepdim: bool = False) -> Symbol:
+def _norm(
+    x: Symbol, p: Any = 2, dim: Axis = None, keepdim: bool = False, dtype: None = None
+) -> Symbol:
     if p not in (2, 2.0, "fro", None):
         x.tracer.refuse(f"norm with p={p!r}; only the Euclidean norm is allowed", "operations")
-    return x.make("sqrt", _sum(x * x, dim, keepdim))
+    squares = _sum(x * x, dim, keepdim)
+    # at 0 the root's slope is infinite; torch's norm has a gradient of 0 there
+    root: Symbol = x.make("sqrt", _where(squares > 0.0, squares, 1.0))
+    return _where(squares > 0.0, root, 0.0)
 
 
-def _vector_norm(x: Symbol, ord: Any = 2, dim: Axis = None, keepdim: bool = False) -> Symbol:
+def _vector_norm(
+    x: Symbol, ord: Any = 2, dim: Axis = None, keepdim: bool = False, *, dtype: None = None
+) -> Symbol:
+    return _norm(x, ord, dim, keepdim)
+
+
+def _linalg_norm(
+    x: Symbol, ord: Any = None, dim: Axis = None, keepdim: bool = False, *, dtype: None = None
+) -> Symbol:
+    # over two axes, ord=2 is the largest singular value
+    if ord is not None and ord != "fro" and len(x._axes(dim)) == 2:
+        x.tracer.refuse(f"linalg.norm of a matrix with ord={ord!r}", "operations")
     return _norm(x, ord, dim, keepdim)
 
 
@@ -66,7 +95,7 @@ def _normalize(x: Symbol, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> S
 
 def _softmax(x: Symbol, dim: int = -1, _stacklevel: int = 3, dtype: None = None) -> Symbol:
     (axis,) = x._axes(dim)
-    return x.make("softmax", x, attr=axis)
+    return x.make("softmax", x.as_float(), attr=axis)
 
 
 def _clamp(x: Symbol, min: Any = None, max: Any = None) -> Symbol:
@@ -75,14 +104,17 @@ def _clamp(x: Symbol, min: Any = None, max: Any = None) -> Symbol:
 
 
 _maximum, _minimum = _pair("maximum"), _pair("minimum")
+_exp, _log, _sigmoid = _pointwise("exp"), _pointwise("log"), _pointwise("sigmoid")
 
 
-def _where(condition: Symbol, x: Any, y: Any) -> Symbol:
-    return condition.make("where", condition, x, y)
+def _where(condition: Any, input: Any, other: Any) -> Symbol:
+    symbol = _first(condition, input, other)
+    mask = symbol.lift(condition).as_mask()
+    return symbol.make("where", mask, *(symbol.lift(x).as_float() for x in (input, other)))
 
 
 def _masked_fill(x: Symbol, mask: Symbol, value: Any) -> Symbol:
-    return x.make("where", mask, value, x)
+    return _where(mask, value, x)
 
 
 def _tril(x: Symbol, diagonal: int = 0) -> Symbol:
@@ -111,14 +143,14 @@ def _relu(x: Symbol, inplace: bool = False) -> Symbol:
 
 
 def _silu(x: Symbol, inplace: bool = False) -> Symbol:
-    return x * x.make("sigmoid", x)
+    return x * _sigmoid(x)
 
 
 def _softplus(x: Symbol, beta: float = 1.0, threshold: float = 20.0) -> Symbol:
     if beta != 1.0:
         x.tracer.refuse("softplus with a beta other than 1", "operations")
     # log(1 + exp(x)) = max(x, 0) + log(1 + exp(-|x|)): never overflows
-    return _maximum(x, 0.0) + x.make("log", 1.0 + x.make("exp", -abs(x)))
+    return _maximum(x, 0.0) + _log(1.0 + _exp(-abs(x)))
 
 
 def _lerp(x: Symbol, end: Any, weight: Any) -> Symbol:
@@ -160,9 +192,9 @@ ALLOWED: dict[str, Callable[..., Symbol]] = {
     "div": _operator("__truediv__"),
     "true_divide": _operator("__truediv__"),
     "mm": _operator("__matmul__"),
-    "logical_and": _pair("and"),
-    "logical_or": _pair("or"),
-    "logical_not": _pointwise("not"),
+    "logical_and": _logical("__and__"),
+    "logical_or": _logical("__or__"),
+    "logical_not": lambda x: ~_truth(x),
     "maximum": _maximum,
     "minimum": _minimum,
     "clamp": _clamp,
@@ -177,7 +209,7 @@ ALLOWED: dict[str, Callable[..., Symbol]] = {
     "norm": _norm,
     "vector_norm": _vector_norm,
     "linalg_vector_norm": _vector_norm,
-    "linalg_norm": _vector_norm,
+    "linalg_norm": _linalg_norm,
     "normalize": _normalize,
     "softmax": _softmax,
     "square": _square,
@@ -224,6 +256,8 @@ def method(symbol: Symbol, name: str) -> Callable[..., Any]:
     """The bound method of that name, if it is allowed."""
     if name not in ALLOWED:
         refuse(symbol.tracer, name)
+    if name == "where":  # x.where(condition, y) begins with x, torch.where with the condition
+        return lambda condition, other: call(name, (condition, symbol, other), {})
     return lambda *args, **kwargs: call(name, (symbol, *args), kwargs)
 
 

@@ -4,14 +4,14 @@ The graph is what is run, stored, hashed and sent to workers; rule source never 
 that traces it. Everything here is immutable and goes through JSON unchanged.
 """
 
-import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 from archer.rules import ops
-from archer.rules.base import ACTIVATIONS, RuleError
+from archer.rules.base import RuleError
+from archer.rules.validate import MAX_NODES, check_rule, is_plain_name, node_shape
 
 HOOKS = ("gate", "local", "write")
 FORMAT = 1
@@ -35,6 +35,14 @@ class Graph:
 
     nodes: tuple[Node, ...]
     outputs: tuple[tuple[str, int], ...]
+
+    @cached_property
+    def masks(self) -> tuple[bool, ...]:
+        """For each node whether it is a mask (true or false) and not a number."""
+        masks: list[bool] = []
+        for node in self.nodes:
+            masks.append(ops.is_mask(node.op, [masks[arg] for arg in node.args]))
+        return tuple(masks)
 
     @cached_property
     def inputs(self) -> frozenset[str]:
@@ -62,26 +70,10 @@ class SignalSpec:
     activation: str
 
 
-def _hook_input(hook: str, name: str, slots: Iterable[str]) -> ops.Shape | None:
-    own = {"gate": {"U": ("token", "d_v")}, "local": {"scores": ("query", "key")}}.get(hook)
-    if own is None:
-        own = dict.fromkeys(("S", "dS", *(f"slots.{slot}" for slot in slots)), ("d_k", "d_v"))
-    if name == "step" or name.startswith("knob."):
-        return "1", "1"
-    return ("1", "token") if name.startswith("signal.") else own.get(name)
-
-
-OUTPUT_SHAPE: dict[str, ops.Shape] = {
-    "gate": ("token", "d_v"),
-    "local": ("query", "key"),
-    "write": ("d_k", "d_v"),
-}
-
-
 def default_graph(hook: str) -> Graph:
     """The hook as DeltaNet has it: gate U, local scores, write S + dS."""
     if hook == "write":
-        shape = OUTPUT_SHAPE["write"]
+        shape = ops.OUTPUT_SHAPE["write"]
         nodes = (
             Node("input", (), "S", shape),
             Node("input", (), "dS", shape),
@@ -89,7 +81,7 @@ def default_graph(hook: str) -> Graph:
         )
         return Graph(nodes, (("S", 2),))
     name = {"gate": "U", "local": "scores"}[hook]
-    return Graph((Node("input", (), name, OUTPUT_SHAPE[hook]),), ((name, 0),))
+    return Graph((Node("input", (), name, ops.OUTPUT_SHAPE[hook]),), ((name, 0),))
 
 
 @dataclass(frozen=True)
@@ -173,7 +165,7 @@ def _graph_to_json(graph: Graph) -> dict[str, Any]:
 
 
 def rule_from_json(data: Mapping[str, Any]) -> RuleGraph:
-    """Rebuild and validate a rule graph: operations, arguments and shapes are checked afresh.
+    """Rebuild and validate a rule graph: operations, names and shapes are checked afresh.
 
     Raises RuleError for anything a tracer of this version could not have written.
     """
@@ -189,56 +181,32 @@ def rule_from_json(data: Mapping[str, Any]) -> RuleGraph:
             chunk_size=int(data["chunk_size"]),
             **{hook: _graph_from_json(data[hook], hook, slots) for hook in HOOKS},
         )
-    except (KeyError, TypeError, ValueError, IndexError) as error:
+        check_rule(rule)
+    except (KeyError, TypeError, ValueError, IndexError, ArithmeticError, AttributeError) as error:
         raise RuleError(f"not a rule graph: {error!r}", check="graph") from error
-    _validate_names(rule)
     return rule
 
 
-def _validate_names(rule: RuleGraph) -> None:
-    known = {f"knob.{k.name}" for k in rule.knobs} | {f"signal.{s.name}" for s in rule.signals}
-    for hook in HOOKS:
-        unknown = {n for n in rule.hook(hook).inputs if n.startswith(("knob.", "signal."))} - known
-        if unknown:
-            raise RuleError(f"graph reads undeclared {sorted(unknown)}", check="graph")
-    if {name for name, _ in rule.write.outputs} != {"S", *(f"slots.{s}" for s in rule.slots)}:
-        raise RuleError("write does not return S and every slot", check="graph")
-    if any(s.activation not in ACTIVATIONS for s in rule.signals) or rule.chunk_size < 1:
-        raise RuleError("unknown activation or chunk size", check="graph")
-    if sum(s.activation == "log_decay" for s in rule.signals) > 1:
-        raise RuleError("more than one log_decay signal", check="graph")
-
-
 def _graph_from_json(data: Mapping[str, Any], hook: str, slots: tuple[str, ...]) -> Graph:
+    if len(data["nodes"]) > MAX_NODES:
+        raise RuleError(f"{hook}: more than {MAX_NODES} operations", check="graph")
     nodes: list[Node] = []
+    masks: list[bool] = []
     for op, args, attr, line, label in data["nodes"]:
         if op not in ops.ALL_OPS or len(args) != ops.ARITY[op]:
             raise RuleError(f"operation {op!r} is not in the allow-list", check="operations")
-        if any(not 0 <= arg < len(nodes) for arg in args):
-            raise RuleError(f"{op} refers to a later node", check="graph")
-        shape = _checked_shape(hook, slots, op, attr, [nodes[arg].shape for arg in args])
+        if any(type(arg) is not int or not 0 <= arg < len(nodes) for arg in args):
+            raise RuleError(f"{op} must refer to earlier nodes, not {args}", check="graph")
+        if not (label is None or is_plain_name(label)) or not isinstance(line, int | None):
+            raise RuleError(f"label {label!r} or line {line!r} of {op}", check="graph")
+        shape = node_shape(hook, slots, op, attr, [(nodes[a].shape, masks[a]) for a in args])
+        attr = float(attr) if op == "const" else attr
         nodes.append(Node(op, tuple(args), attr, shape, line, label))
-    outputs = tuple((str(name), int(index)) for name, index in data["outputs"].items())
-    if any(nodes[index].shape != OUTPUT_SHAPE[hook] for _, index in outputs):
-        raise RuleError(f"{hook} returns a wrong shape", check="shapes")
+        masks.append(ops.is_mask(op, [masks[arg] for arg in args]))
+    outputs = tuple((str(name), index) for name, index in data["outputs"].items())
+    for _, index in outputs:
+        if type(index) is not int or not 0 <= index < len(nodes):
+            raise RuleError(f"{hook} returns a node that does not exist", check="graph")
+        if not ops.fits_output(hook, nodes[index].shape) or masks[index]:
+            raise RuleError(f"{hook} returns a wrong shape", check="shapes")
     return Graph(tuple(nodes), outputs)
-
-
-def _checked_shape(
-    hook: str, slots: tuple[str, ...], op: str, attr: Any, shapes: list[ops.Shape]
-) -> ops.Shape:
-    if op == "input":
-        shape = _hook_input(hook, str(attr), slots)
-        if shape is None:
-            raise RuleError(f"{hook} has no input {attr!r}", check="graph")
-        return shape
-    if op == "const" and not (isinstance(attr, int | float) and math.isfinite(attr)):
-        raise RuleError(f"constant {attr!r} is not a finite number", check="graph")
-    if op == "size" and attr not in ops.SIZES:
-        raise RuleError(f"unknown size {attr!r}", check="graph")
-    if op in (*ops.REDUCE, "softmax") and attr not in (-1, -2):
-        raise RuleError(f"{op} over axis {attr!r}", check="graph")
-    try:
-        return ops.infer_shape(op, attr, shapes)
-    except ops.ShapeError as error:
-        raise RuleError(str(error), check="shapes") from error

@@ -2,12 +2,12 @@
 
 import difflib
 import importlib
-import importlib.util
 import inspect
 import sys
 import traceback
 from functools import lru_cache
 from pathlib import Path
+from types import ModuleType
 
 from archer.errors import ArcherError
 from archer.rules.base import Rule, RuleError
@@ -63,24 +63,25 @@ def load_file(path: Path) -> type[Rule]:
     """The one rule class that a Python file defines. Raises RuleError."""
     if not path.is_file():
         raise RuleError(f"{path}: no such rule file", check="imports")
-    name = f"archer_rule_{path.stem}_{abs(hash(path.resolve()))}"
-    spec = importlib.util.spec_from_file_location(name, path.resolve())
-    if spec is None or spec.loader is None:
+    if path.suffix != ".py":
         raise RuleError(f"{path}: not a Python file (its name must end in .py)", check="imports")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
+    module = ModuleType(f"archer_rule_{path.stem}_{abs(hash(path.resolve()))}")
+    module.__file__ = str(path.resolve())
+    sys.modules[module.__name__] = module
     try:
-        spec.loader.exec_module(module)
+        # compiled here, since Python's cache misses a change within one second
+        exec(compile(path.read_bytes(), module.__file__, "exec", dont_inherit=True), vars(module))
     except SyntaxError as error:
         line = error.lineno
         message = f"syntax error: {error.msg}"
         raise RuleError(message, check="imports", line=line, file=str(path)) from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         frames = traceback.extract_tb(error.__traceback__)
-        line = next((f.lineno for f in reversed(frames) if f.filename == str(path.resolve())), None)
-        message = f"does not import: {type(error).__name__}: {error}"
+        line = next((f.lineno for f in reversed(frames) if f.filename == module.__file__), None)
+        reason = str(error).splitlines()[0] if str(error) else ""
+        message = f"does not import: {type(error).__name__}: {reason}"
         raise RuleError(message, check="imports", line=line, file=str(path)) from error
-    return only_rule(name, vars(module), str(path))
+    return only_rule(module.__name__, vars(module), str(path))
 
 
 def only_rule(module: str, names: dict[str, object], file: str) -> type[Rule]:
@@ -101,6 +102,7 @@ def only_rule(module: str, names: dict[str, object], file: str) -> type[Rule]:
         raise RuleError(
             f"defines {len(found)} rules ({listed}); keep one rule per file",
             check="one rule",
+            line=inspect.getsourcelines(found[1])[1],
             file=file,
         )
     return found[0]

@@ -16,7 +16,7 @@ COMPARE = ("lt", "le", "gt", "ge", "eq", "ne")
 LOGIC = ("and", "or", "not")
 REDUCE = ("sum", "amax", "amin")
 NULLARY = ("input", "const", "size", "causal_mask")
-OTHER = ("where", "softmax", "matmul", "transpose")
+OTHER = ("where", "softmax", "matmul", "transpose", "expand")
 ALL_OPS = (*UNARY, *BINARY, *COMPARE, *LOGIC, *REDUCE, *NULLARY, *OTHER)
 
 COMMUTATIVE = frozenset({"add", "mul", "maximum", "minimum", "eq", "ne", "and", "or"})
@@ -25,13 +25,39 @@ BOOLEAN = frozenset({*COMPARE, *LOGIC, "causal_mask"})
 ARITY = (
     dict.fromkeys(NULLARY, 0)
     | dict.fromkeys((*UNARY, *REDUCE, "not", "softmax", "transpose"), 1)
-    | dict.fromkeys((*BINARY, *COMPARE, "and", "or", "matmul"), 2)
+    | dict.fromkeys((*BINARY, *COMPARE, "and", "or", "matmul", "expand"), 2)
     | {"where": 3}
 )
 
 TOKEN_DIMS = ("token", "query", "key")
 DIMS = (*TOKEN_DIMS, "d_k", "d_v")
-SIZES = {"C": "C", "d_k": "d_k", "d_v": "d_v"}
+SIZES = ("C", "d_k", "d_v")
+
+# What each hook is called with, beside knobs, signals, slots and the step, and what it returns.
+HOOK_INPUTS: dict[str, dict[str, Shape]] = {
+    "gate": {"U": ("token", "d_v")},
+    "local": {"scores": ("query", "key")},
+    "write": {"S": ("d_k", "d_v"), "dS": ("d_k", "d_v")},
+}
+OUTPUT_SHAPE: dict[str, Shape] = {
+    "gate": ("token", "d_v"),
+    "local": ("query", "key"),
+    "write": ("d_k", "d_v"),
+}
+
+
+def mask_arguments(op: str) -> tuple[bool, ...] | None:
+    """For each argument of `op` whether it must be a mask; None where both do (a transpose)."""
+    if op == "transpose":
+        return None
+    if op == "where":
+        return True, False, False
+    return (op in LOGIC,) * ARITY[op]
+
+
+def is_mask(op: str, args: list[bool]) -> bool:
+    """Whether `op` gives a mask, from whether its arguments are masks."""
+    return op in BOOLEAN or (op == "transpose" and args[0])
 
 
 class ShapeError(ValueError):
@@ -41,6 +67,22 @@ class ShapeError(ValueError):
 def show_shape(shape: Shape) -> str:
     """The shape as authors know it: [C, d_v]."""
     return "[" + ", ".join("C" if dim in TOKEN_DIMS else dim for dim in shape) + "]"
+
+
+def fits_output(hook: str, shape: Shape) -> bool:
+    """Whether a hook may return this shape; in `local` rows and columns are both tokens."""
+    return all(
+        a == b or (hook == "local" and a in TOKEN_DIMS)
+        for a, b in zip(shape, OUTPUT_SHAPE[hook], strict=True)
+    )
+
+
+def looks_ahead(hook: str, dim: str) -> bool:
+    """In `local` a reduction over queries, or over a signal's tokens, lets a token see later ones.
+
+    A reduction over keys does not, as `scores` is zero above the diagonal.
+    """
+    return hook == "local" and dim in ("query", "token")
 
 
 def join_dim(a: str, b: str) -> str | None:

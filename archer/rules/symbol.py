@@ -4,6 +4,7 @@ A Symbol has the rank its author sees (0, 1 or 2) and a graph node that is alway
 scalar is ["1", "1"], a vector ["1", n]. Sizes are symbolic, so one trace serves every C, d_k, d_v.
 """
 
+import math
 import sys
 from collections.abc import Callable
 from types import FrameType
@@ -11,7 +12,7 @@ from typing import Any, NoReturn
 
 from archer.rules import ops
 from archer.rules.base import RuleError
-from archer.rules.builder import Builder
+from archer.rules.builder import Builder, TooLargeError
 
 Axis = int | tuple[int, ...] | list[int] | None
 
@@ -94,6 +95,8 @@ class Symbol:
         if isinstance(value, Symbol):
             return value
         if isinstance(value, bool | int | float):
+            if math.isnan(value):
+                self.tracer.refuse("NaN cannot enter a rule graph", "operations")
             return Symbol(self.tracer, self.tracer.builder.const(float(value)), 0)
         if hasattr(value, "item") and getattr(value, "ndim", 1) == 0:
             return self.lift(value.item())
@@ -113,31 +116,51 @@ class Symbol:
         except ops.ShapeError as error:
             hint = self._broadcast_hint(values)
             self.tracer.refuse(f"{op}: {error}{hint}", "shapes")
+        except TooLargeError as error:
+            self.tracer.refuse(f"{error}; a rule is a few dozen", "operations")
         return Symbol(self.tracer, index, rank)
 
     def _broadcast_hint(self, values: list["Symbol"]) -> str:
         vector = any(value.rank == 1 and value.dims[1] == "token" for value in values)
         return "; a [C] vector scales rows as `x[:, None]`" if vector else ""
 
+    @property
+    def is_mask(self) -> bool:
+        """Whether it holds true and false, as comparisons give."""
+        return self.tracer.builder.is_mask(self.index)
+
     def as_float(self) -> "Symbol":
         """A mask as zeros and ones, so that it can take part in arithmetic."""
-        is_mask = self.tracer.builder.nodes[self.index].op in ops.BOOLEAN
-        return self.make("where", self, 1.0, 0.0) if is_mask else self
+        return self.make("where", self, 1.0, 0.0) if self.is_mask else self
+
+    def as_mask(self) -> "Symbol":
+        """Itself, which must be a mask."""
+        if not self.is_mask:
+            self.tracer.refuse(
+                "& | ~ and the condition of torch.where take comparisons, such as x > 0",
+                "operations",
+            )
+        return self
 
     def __getitem__(self, key: Any) -> "Symbol":
         keys = key if isinstance(key, tuple) else (key,)
-        whole = [k for k in keys if k == slice(None) or k is Ellipsis]
-        if len(whole) + sum(k is None for k in keys) != len(keys):
+        new = [place for place, k in enumerate(keys) if k is None]
+        whole = [k for k in keys if k is Ellipsis or (isinstance(k, slice) and k == slice(None))]
+        if len(whole) + len(new) != len(keys):
             self.tracer.refuse("indexing: only x[:, None] and x[None, :] are allowed", "operations")
-        if None not in keys:
+        if not new:
             return self
-        if self.rank == 2 or len(keys) > 2:
+        if self.rank + len(new) > 2:
             self.tracer.refuse("a hook's tensors have at most two dimensions", "shapes")
-        return self.unsqueeze(-1 if keys[-1] is None else 0)
+        if self.rank == 0:
+            return Symbol(self.tracer, self.index, len(new))
+        return self.unsqueeze(0 if new == [0] else -1)
 
     def unsqueeze(self, dim: int) -> "Symbol":
         if self.rank == 2:
             self.tracer.refuse("a hook's tensors have at most two dimensions", "shapes")
+        if not -self.rank - 1 <= dim <= self.rank:
+            self.tracer.refuse(f"unsqueeze({dim}) of {self.rank} dimensions", "shapes")
         if self.rank == 0:
             return Symbol(self.tracer, self.index, 1)
         if dim in (0, -2):
@@ -171,7 +194,7 @@ class Symbol:
     def check_axis(self, axis: int) -> None:
         """In `local` a reduction over queries, or over a signal's tokens, would look ahead."""
         dim = self.dims[axis]
-        if self.tracer.hook == "local" and dim in ("query", "token"):
+        if ops.looks_ahead(self.tracer.hook, dim):
             self.tracer.refuse(
                 f"reduces over {'queries' if dim == 'query' else 'all tokens of the chunk'}, "
                 "which lets a token see later ones; reduce over keys (dim=-1 of scores) instead",
@@ -216,12 +239,13 @@ class Symbol:
         return self._binary("div", other, self)
 
     def __pow__(self, other: Any) -> "Symbol":
+        base = self.as_float()
         if isinstance(other, int | float):
             if other in (1, 2, 3):
-                return self * self * self if other == 3 else self * self if other == 2 else self
+                return base * base * base if other == 3 else base * base if other == 2 else base
             if other in (0.5, -0.5):
-                return self.make("sqrt" if other > 0 else "rsqrt", self)
-        return self._binary("pow", self, other)
+                return base.make("sqrt" if other > 0 else "rsqrt", base)
+        return self._binary("pow", base, other)
 
     def __rpow__(self, other: Any) -> "Symbol":
         return self._binary("pow", other, self)
@@ -243,7 +267,7 @@ class Symbol:
         return self.make("neg", self.as_float())
 
     def __abs__(self) -> "Symbol":
-        return self.make("abs", self)
+        return self.make("abs", self.as_float())
 
     def __lt__(self, other: Any) -> "Symbol":
         return self._binary("lt", self, other)
@@ -264,13 +288,18 @@ class Symbol:
         return self._binary("ne", self, other)
 
     def __and__(self, other: Any) -> "Symbol":
-        return self.make("and", self, other)
+        return self._logic("and", other)
 
     def __or__(self, other: Any) -> "Symbol":
-        return self.make("or", self, other)
+        return self._logic("or", other)
 
     def __invert__(self) -> "Symbol":
-        return self.make("not", self)
+        return self.make("not", self.as_mask())
+
+    __rand__, __ror__ = __and__, __or__
+
+    def _logic(self, op: str, other: Any) -> "Symbol":
+        return self.make(op, self.as_mask(), self.lift(other).as_mask())
 
     # -- what a graph cannot hold --------------------------------------------------------------
 

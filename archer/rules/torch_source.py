@@ -10,17 +10,19 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
+from archer.rules import ops
 from archer.rules.graph import Graph
 
+_COMPARE = 1
 _INFIX = {
-    "or": ("|", 1),
-    "and": ("&", 2),
-    "lt": ("<", 3),
-    "le": ("<=", 3),
-    "gt": (">", 3),
-    "ge": (">=", 3),
-    "eq": ("==", 3),
-    "ne": ("!=", 3),
+    "lt": ("<", _COMPARE),
+    "le": ("<=", _COMPARE),
+    "gt": (">", _COMPARE),
+    "ge": (">=", _COMPARE),
+    "eq": ("==", _COMPARE),
+    "ne": ("!=", _COMPARE),
+    "or": ("|", 2),
+    "and": ("&", 3),
     "add": ("+", 4),
     "sub": ("-", 4),
     "mul": ("*", 5),
@@ -30,6 +32,9 @@ _INFIX = {
 }
 _PREFIX = {"neg": ("-", 6), "not": ("~", 6)}
 _ATOM = 9
+# Python numbers in, Python numbers out.
+_ON_HOST = frozenset({"add", "sub", "mul", "div", "pow", "neg", "sqrt", "rsqrt", "exp", "log"})
+_DEEPEST = 12  # operations nested in one expression: for readers, and for Python's parser
 
 
 class _Printer:
@@ -39,8 +44,10 @@ class _Printer:
         self.graph = graph
         self.lines: list[str] = []
         self.text: dict[int, tuple[str, int]] = {}
-        self.taken = {variable(name) for name in graph.inputs} | {"C", "d_k", "d_v", "causal"}
-        self.taken |= {"torch", "math"}
+        self.host: list[bool] = []  # whether a node is a plain number: of constants, sizes alone
+        self.depth: list[int] = []  # operations nested in a node's expression
+        self.inputs = {variable(name) for name in graph.inputs}
+        self.taken = self.inputs | {"C", "d_k", "d_v", "causal", "torch", "math", "float"}
         self.uses = Counter(arg for node in graph.nodes for arg in node.args)
         self.outputs = {index for _, index in graph.outputs}
         self.uses.update(index for _, index in graph.outputs)
@@ -49,28 +56,10 @@ class _Printer:
         text, own = self.text[index]
         return f"({text})" if own < strength else text
 
-    def on_host(self, index: int) -> bool:
-        """Whether the value is a plain Python number: built from constants and sizes alone."""
-        node = self.graph.nodes[index]
-        if node.op in ("const", "size"):
-            return True
-        simple = node.op in (
-            "add",
-            "sub",
-            "mul",
-            "div",
-            "pow",
-            "neg",
-            "sqrt",
-            "rsqrt",
-            "exp",
-            "log",
-        )
-        return simple and all(self.on_host(arg) for arg in node.args)
-
-    def tensor(self, index: int) -> str:
-        text = self.arg(index)
-        return f"torch.tensor({text})" if self.on_host(index) else text
+    def tensor(self, index: int, strength: int = 0) -> str:
+        if self.host[index]:
+            return f"torch.tensor({self.arg(index)}, dtype=torch.float64)"
+        return self.arg(index, strength)
 
     def expression(self, index: int) -> tuple[str, int]:
         node = self.graph.nodes[index]
@@ -85,10 +74,10 @@ class _Printer:
             return "causal", _ATOM
         if op in _INFIX:
             sign, strength = _INFIX[op]
-            left = strength + 1 if op == "pow" else strength
+            left = strength + 1 if op == "pow" or strength == _COMPARE else strength
             right = strength if op == "pow" else strength + 1
-            if strength == 3:
-                left = right = 4
+            if strength == _COMPARE and all(self.host[arg] for arg in args):
+                return f"{self.tensor(args[0])} {sign} {self.arg(args[1], right)}", strength
             return f"{self.arg(args[0], left)} {sign} {self.arg(args[1], right)}", strength
         if op in _PREFIX:
             sign, strength = _PREFIX[op]
@@ -97,41 +86,51 @@ class _Printer:
 
     def call(self, op: str, args: tuple[int, ...], attr: Any) -> tuple[str, int]:
         if op == "transpose":
-            return f"{self.arg(args[0], _ATOM)}.mT", _ATOM
-        if op == "sum" or op.startswith("am"):
-            return f"{self.arg(args[0], _ATOM)}.{op}({attr}, keepdim=True)", _ATOM
+            return f"{self.tensor(args[0], _ATOM)}.mT", _ATOM
+        if op in ops.REDUCE:
+            return f"{self.tensor(args[0], _ATOM)}.{op}({attr}, keepdim=True)", _ATOM
+        if op == "expand":
+            like = self.tensor(args[1])
+            return f"torch.broadcast_tensors({self.tensor(args[0])}, {like})[0]", _ATOM
         if op == "softmax":
-            return f"torch.softmax({self.arg(args[0])}, dim={attr})", _ATOM
+            return f"torch.softmax({self.tensor(args[0])}, dim={attr})", _ATOM
         if op == "where":
-            condition, a, b = args
-            return f"torch.where({self.tensor(condition)}, {self.arg(a)}, {self.arg(b)})", _ATOM
+            return self.where(*args), _ATOM
         if op in ("maximum", "minimum"):
             return self.extremum(op, *args), _ATOM
-        if all(self.on_host(arg) for arg in args):
+        if all(self.host[arg] for arg in args):
             if op == "rsqrt":
                 return f"{self.arg(args[0], _ATOM)} ** -0.5", 7
             if op in ("sqrt", "exp", "log"):
                 return f"math.{op}({self.arg(args[0])})", _ATOM
         return f"torch.{op}({', '.join(self.tensor(arg) for arg in args)})", _ATOM
 
+    def where(self, condition: int, a: int, b: int) -> str:
+        first, second = self.arg(a), self.arg(b)
+        if self.host[a] and self.host[b]:  # two numbers would take torch's default precision
+            like = min((variable(name) for name in self.graph.inputs), default=None)
+            first = f"{like}.new_full((), {first})" if like else f"float({first})"
+        return f"torch.where({self.arg(condition)}, {first}, {second})"
+
     def extremum(self, op: str, a: int, b: int) -> str:
-        if self.on_host(a):
+        if self.host[a]:
             a, b = b, a
-        if self.on_host(b) and not self.on_host(a):
-            return f"torch.clamp({self.arg(a)}, {op[:3]}={self.arg(b)})"
+        if self.host[b] and not self.host[a]:
+            bound = "min" if op == "maximum" else "max"
+            return f"torch.clamp({self.arg(a)}, {bound}={self.arg(b)})"
         return f"torch.{op}({self.tensor(a)}, {self.tensor(b)})"
 
     def keeps_name(self, index: int) -> bool:
         """Whether a node becomes a line of its own rather than part of an expression."""
         node = self.graph.nodes[index]
-        if node.op in ("input", "const", "size", "causal_mask"):
+        if node.op in ops.NULLARY:
             return False
+        if self.depth[index] > _DEEPEST:
+            return True
         return self.uses[index] > 1 or (node.label is not None and index not in self.outputs)
 
     def fresh(self, label: str) -> str:
-        name = label
-        if name in self.taken:
-            name = f"{label}_new"
+        name = f"{label}_new" if label in self.inputs else label
         count = 2
         while name in self.taken:
             name, count = f"{label}_{count}", count + 1
@@ -140,11 +139,15 @@ class _Printer:
 
     def run(self) -> list[str]:
         for index, node in enumerate(self.graph.nodes):
+            simple = node.op in ("const", "size") or node.op in _ON_HOST
+            self.host.append(simple and all(self.host[arg] for arg in node.args))
+            self.depth.append(max([self.depth[arg] for arg in node.args], default=-1) + 1)
             text, strength = self.expression(index)
             if self.keeps_name(index):
                 name = self.fresh(node.label or "x")
                 self.lines.append(f"{name} = {text}")
                 text, strength = name, _ATOM
+                self.depth[index] = 0
             self.text[index] = text, strength
         return self.lines
 
@@ -157,8 +160,8 @@ def number(value: float) -> tuple[str, int]:
 
 
 def variable(name: str) -> str:
-    """Python name of a hook's input: "slots.m" -> "m"."""
-    return name.rpartition(".")[2]
+    """Python name of a hook's input: "slots.m" -> "m", "grad.slots.m" -> "grad_m"."""
+    return "grad_" * name.startswith("grad.") + name.rpartition(".")[2]
 
 
 def hook_body(graph: Graph) -> tuple[list[str], list[str]]:
@@ -190,7 +193,7 @@ def compile_hook(graph: Graph, name: str) -> Callable[..., tuple[Any, ...]]:
     """The function of `hook_source`, compiled. The graph is the allow-list, so this is safe."""
     import torch
 
-    space: dict[str, Any] = {"torch": torch, "math": math, "__builtins__": {}}
+    space: dict[str, Any] = {"torch": torch, "math": math, "__builtins__": {"float": float}}
     code = builtins.compile(hook_source(graph, name), f"<archer {name}>", "exec")
     exec(code, space)
     function: Callable[..., tuple[Any, ...]] = space[name]

@@ -3,26 +3,16 @@
 import ast
 import difflib
 import inspect
-import keyword
 import linecache
+import re
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 from archer.rules import ops
 from archer.rules.base import Knob, Rule, RuleError, Signal
-from archer.rules.graph import HOOKS, OUTPUT_SHAPE, Graph, KnobSpec, RuleGraph, SignalSpec
+from archer.rules.graph import HOOKS, Graph, KnobSpec, RuleGraph, SignalSpec
 from archer.rules.symbol import Symbol, Tracer
-
-RESERVED = frozenset(
-    {"S", "dS", "U", "scores", "step", "C", "d_k", "d_v", "causal", "torch", "math"}
-)
-# Arguments of an exported rule, beside which its knobs and signals must stand.
-RESERVED_ARGUMENTS = frozenset({"q", "k", "v", "g", "beta", "chunk_size"})
-
-ARGUMENTS: dict[str, dict[str, ops.Shape]] = {
-    "gate": {"U": ("token", "d_v")},
-    "local": {"scores": ("query", "key")},
-    "write": {"S": ("d_k", "d_v"), "dS": ("d_k", "d_v")},
-}
+from archer.rules.validate import MAX_CHUNK_SIZE, name_problem
 
 
 class _Namespace:
@@ -58,6 +48,7 @@ def trace(rule: type[Rule]) -> RuleGraph:
     undeclared name, or a hook that fails.
     """
     file = inspect.getsourcefile(rule) or ""
+    linecache.checkcache(file)
     knobs, signals = rule.declared(Knob), rule.declared(Signal)
     _check_names(rule, knobs, signals, file)
     graphs = {hook: _trace_hook(rule, hook, knobs, signals, file) for hook in HOOKS}
@@ -81,18 +72,26 @@ def _check_names(
 ) -> None:
     slots: object = rule.slots
     if not isinstance(slots, tuple) or not all(isinstance(slot, str) for slot in slots):
-        raise RuleError('slots must be a tuple of names, as in ("m",)', check="names", file=file)
-    if not isinstance(rule.chunk_size, int) or not 1 <= rule.chunk_size <= 1024:
-        raise RuleError("chunk_size must be an integer from 1 to 1024", check="names", file=file)
-    names = [*knobs, *signals, *rule.slots]
-    for name in names:
-        taken = RESERVED if name in rule.slots else RESERVED | RESERVED_ARGUMENTS
-        if name in taken or keyword.iskeyword(name) or name.startswith("_"):
-            raise RuleError(f"{name!r} is a reserved name; rename it", check="names", file=file)
-        if names.count(name) > 1:
-            raise RuleError(f"{name!r} is declared twice", check="names", file=file)
-    if sum(signal.activation == "log_decay" for signal in signals.values()) > 1:
-        raise RuleError("a rule has at most one log_decay signal", check="names", file=file)
+        _refuse_name(file, "slots", 'slots must be a tuple of names, as in ("m",)')
+    size: object = rule.chunk_size
+    if type(size) is not int or not 1 <= size <= MAX_CHUNK_SIZE:
+        wanted = f"chunk_size must be an integer from 1 to {MAX_CHUNK_SIZE}"
+        _refuse_name(file, "chunk_size", wanted)
+    problem = name_problem([*knobs, *signals, *rule.slots], rule.slots)
+    if problem:
+        _refuse_name(file, *problem)
+    decays = [name for name, signal in signals.items() if signal.activation == "log_decay"]
+    if len(decays) > 1:
+        _refuse_name(file, decays[1], "a rule has at most one log_decay signal")
+
+
+def _refuse_name(file: str, name: str, reason: str) -> NoReturn:
+    """Points at the line `name = ...`, if there is one."""
+    assignment = re.compile(rf"\s+{re.escape(name)}\b[^=]*=")
+    lines = enumerate(linecache.getlines(file), start=1)
+    slots = re.compile(rf"\s+slots\b.*=.*[\"']{re.escape(name)}[\"']")
+    line = next((n for n, text in lines if assignment.match(text) or slots.match(text)), None)
+    raise RuleError(reason, check="names", line=line, file=file)
 
 
 def _check_all_used(graph: RuleGraph, file: str) -> None:
@@ -102,18 +101,16 @@ def _check_all_used(graph: RuleGraph, file: str) -> None:
         s.name for s in graph.signals if f"signal.{s.name}" not in read and s.name != graph.decay
     ]
     if unused:
-        raise RuleError(
-            f"{', '.join(unused)}: declared but no hook reads it; use it or remove it",
-            check="names",
-            file=file,
-        )
+        listed = ", ".join(unused)
+        reason = f"{listed}: declared but no hook reads it; use it or remove it"
+        _refuse_name(file, unused[0], reason)
 
 
 def _trace_hook(
     rule: type[Rule], hook: str, knobs: dict[str, Knob], signals: dict[str, Signal], file: str
 ) -> Graph:
     tracer = Tracer(file, hook)
-    arguments = [tracer.input(name, shape, 2) for name, shape in ARGUMENTS[hook].items()]
+    arguments = [tracer.input(name, shape, 2) for name, shape in ops.HOOK_INPUTS[hook].items()]
     scalars = {name: tracer.input(f"knob.{name}", ("1", "1"), 0) for name in knobs}
     vectors = {name: tracer.input(f"signal.{name}", ("1", "token"), 1) for name in signals}
     step = {"step": tracer.input("step", ("1", "1"), 0)}
@@ -122,19 +119,23 @@ def _trace_hook(
         shape = ("d_k", "d_v")
         slots = {slot: tracer.input(f"slots.{slot}", shape, 2) for slot in rule.slots}
         arguments.append(_Namespace(tracer, "slots", slots))  # type: ignore[arg-type]
-    result = _run(rule, hook, [*arguments, p], tracer)
-    outputs = _outputs(result, hook, rule.slots, tracer)
+    code = getattr(getattr(rule, hook), "__code__", None)
+    line = code.co_firstlineno if code and code.co_filename == file else None
+    result = _run(rule, hook, [*arguments, p], tracer, line)
+    outputs = _outputs(result, hook, rule.slots, tracer, line)
     labels = _labels(tracer, outputs)
     return tracer.builder.finish({n: s.index for n, s in outputs.items()}, labels)
 
 
-def _run(rule: type[Rule], hook: str, arguments: list[Any], tracer: Tracer) -> Any:
+def _run(
+    rule: type[Rule], hook: str, arguments: list[Any], tracer: Tracer, line: int | None
+) -> Any:
     try:
         return getattr(rule(), hook)(*arguments)
     except RuleError:
         raise
-    except Exception as error:
-        line, trace_back = None, error.__traceback__
+    except (Exception, SystemExit) as error:
+        trace_back = error.__traceback__
         while trace_back is not None:
             if trace_back.tb_frame.f_code.co_filename == tracer.file:
                 line = trace_back.tb_lineno
@@ -145,43 +146,39 @@ def _run(rule: type[Rule], hook: str, arguments: list[Any], tracer: Tracer) -> A
         raise RuleError(message, check="hooks run", line=line, file=tracer.file) from error
 
 
-def _outputs(result: Any, hook: str, slots: tuple[str, ...], tracer: Tracer) -> dict[str, Symbol]:
+def _outputs(
+    result: Any, hook: str, slots: tuple[str, ...], tracer: Tracer, line: int | None
+) -> dict[str, Symbol]:
+    """The hook's results by name. Refuses any other number or shape, at the hook's own line."""
+
+    def refuse(reason: str) -> NoReturn:
+        raise RuleError(f"{hook}: {reason}", check="shapes", line=line, file=tracer.file)
+
     if hook != "write":
-        return {next(iter(ARGUMENTS[hook])): _checked(result, hook, "the result", tracer)}
+        return {next(iter(ops.HOOK_INPUTS[hook])): _checked(result, hook, "the result", refuse)}
     state, new = result if isinstance(result, tuple) and len(result) == 2 else (result, {})
     if not isinstance(new, dict) or set(new) != set(slots):
         wanted = "S, {" + ", ".join(f'"{slot}": ...' for slot in slots) + "}" if slots else "S"
-        got = sorted(new) if isinstance(new, dict) else type(new).__name__
-        _refuse_result(tracer, hook, f"must return {wanted}, got slots {got}")
-    outputs = {"S": _checked(state, hook, "S", tracer)}
+        got = sorted(map(str, new)) if isinstance(new, dict) else type(new).__name__
+        refuse(f"must return {wanted}, got slots {got}")
+    outputs = {"S": _checked(state, hook, "S", refuse)}
     for slot in slots:
-        outputs[f"slots.{slot}"] = _checked(new[slot], hook, f"slot {slot}", tracer)
+        outputs[f"slots.{slot}"] = _checked(new[slot], hook, f"slot {slot}", refuse)
     return outputs
 
 
-def _checked(value: Any, hook: str, what: str, tracer: Tracer) -> Symbol:
-    wanted = OUTPUT_SHAPE[hook]
+def _checked(value: Any, hook: str, what: str, refuse: Callable[[str], NoReturn]) -> Symbol:
+    wanted = ops.show_shape(ops.OUTPUT_SHAPE[hook])
     if not isinstance(value, Symbol):
-        _refuse_result(
-            tracer, hook, f"{what} must be a tensor {ops.show_shape(wanted)}, not {_kind(value)}"
-        )
-    shape = ops.show_shape(value.dims)
-    fits = value.rank == 2 and all(
-        a == b or (hook == "local" and a in ops.TOKEN_DIMS)
-        for a, b in zip(value.dims, wanted, strict=True)
-    )
-    if not fits:
-        got = ("a scalar", "a vector", shape)[value.rank]
-        _refuse_result(tracer, hook, f"{what} must have shape {ops.show_shape(wanted)}, got {got}")
+        refuse(f"{what} must be a tensor {wanted}, not {_kind(value)}")
+    if value.rank != 2 or not ops.fits_output(hook, value.dims):
+        got = ("a scalar", "a vector", ops.show_shape(value.dims))[value.rank]
+        refuse(f"{what} must have shape {wanted}, got {got}")
     return value.as_float()
 
 
 def _kind(value: Any) -> str:
     return "None (is a `return` missing?)" if value is None else type(value).__name__
-
-
-def _refuse_result(tracer: Tracer, hook: str, reason: str) -> NoReturn:
-    raise RuleError(f"{hook}: {reason}", check="shapes", file=tracer.file)
 
 
 def _labels(tracer: Tracer, outputs: dict[str, Symbol]) -> dict[int, str]:

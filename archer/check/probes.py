@@ -1,0 +1,199 @@
+"""Checks by execution: the rule's graph is run on small sequences and its answers looked at."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from archer.check.inputs import D_K, D_V, HEADS, KINDS, Inputs, inputs, small
+from archer.errors import ArcherError
+from archer.rules.graph import KnobSpec, RuleGraph
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a probe says: passed or not, in plain words, and the line of the rule if known."""
+
+    passed: bool
+    message: str
+    line: int | None = None
+
+
+def _lengths(rule: RuleGraph) -> list[int]:
+    """One token, around one chunk, and several chunks with the last one not full."""
+    C = rule.chunk_size
+    return sorted({1, max(C - 1, 1), C, C + 1, 3 * C + 3})
+
+
+def hooks_run(rule: RuleGraph) -> Finding:
+    """The engine runs the rule at lengths around its chunk size and gets the right shapes."""
+    rule = small(rule)
+    for length in _lengths(rule):
+        try:
+            output, state = inputs(rule, length).run(rule)
+        except (RuntimeError, ArithmeticError, TypeError, ValueError, ArcherError) as error:
+            reason = str(error).splitlines()[0]
+            return Finding(False, f"length {length}: {type(error).__name__}: {reason}")
+        shapes = tuple(output.shape), tuple(state.shape)
+        if shapes != ((2, length, HEADS, D_V), (2, HEADS, D_K, D_V)):
+            return Finding(False, f"length {length}: output and state have shapes {shapes}")
+    lengths = ", ".join(map(str, _lengths(rule)))
+    return Finding(True, f"gate, local and write run at lengths {lengths}")
+
+
+def causal(rule: RuleGraph) -> Finding:
+    """Replacing a token changes no output before it, not by a single bit."""
+    rule = small(rule)
+    for length in _lengths(rule):
+        leaks = _leaks(rule, length, None)
+        if leaks.any():
+            return _leak_found(rule, length, leaks)
+    return Finding(True, "replacing any token leaves every earlier output the same to the bit")
+
+
+def _leaks(rule: RuleGraph, length: int, only: str | None) -> Tensor:
+    """[t, s]: how much the output at s < t changes when token t is replaced, in one input or all.
+
+    Both runs have one batch entry per t, so that equal numbers take the same path.
+    """
+    same = inputs(rule, length, batch=1).map(lambda _, x: x.repeat(length, *(1,) * (x.ndim - 1)))
+    other = inputs(rule, length, batch=1, seed=1)
+    at = torch.arange(length)
+
+    def replace(name: str, tensor: Tensor) -> Tensor:
+        if only not in (None, name):
+            return tensor
+        changed = tensor.clone()
+        changed[at, at] = other.tensors[name][0]
+        return changed
+
+    before, after = same.run(rule)[0], same.map(replace).run(rule)[0]
+    change = (after - before).abs().nan_to_num(nan=0.0, posinf=math.inf).amax((-2, -1))
+    return change.tril(-1)
+
+
+def _leak_found(rule: RuleGraph, length: int, leaks: Tensor) -> Finding:
+    names = inputs(rule, length).tensors
+    through = [name for name in names if _leaks(rule, length, name).any()]
+    token, earlier = divmod(int(leaks.argmax()), length)
+    reductions = (n for n in rule.local.nodes if n.op in ("sum", "softmax", "amax", "amin"))
+    line = next((node.line for node in reductions if node.line), None)
+    return Finding(
+        False,
+        f"local: looks ahead: of {length} tokens, replacing token {token + 1} changes the output "
+        f"at token {earlier + 1} by {leaks.max():.2g} ({int((leaks > 0).sum())} such pairs, "
+        f"through {', '.join(through) or 'several inputs together'}); mask before reducing, as in "
+        "torch.where(causal_mask(scores), x, 0)",
+        line,
+    )
+
+
+def independent(rule: RuleGraph) -> Finding:
+    """Other batch entries and heads do not change a sequence's output."""
+    rule = small(rule)
+    length = rule.chunk_size + 3
+    data, other = inputs(rule, length), inputs(rule, length, seed=1)
+    wanted = data.run(rule)
+    for axis, what in ((0, "batch entry"), (2, "head")):
+
+        def keep_first(name: str, tensor: Tensor, axis: int = axis) -> Tensor:
+            kept = tensor.narrow(axis, 0, 1), other.tensors[name].narrow(axis, 1, 1)
+            return torch.cat(kept, axis)
+
+        output, state = data.map(keep_first).run(rule)
+        pairs = ((output, wanted[0], axis), (state, wanted[1], axis // 2))
+        for found, expected, place in pairs:
+            a, b = found.narrow(place, 0, 1), expected.narrow(place, 0, 1)
+            if not torch.equal(a.nan_to_num(nan=0.0), b.nan_to_num(nan=0.0)):
+                return Finding(False, f"a {what} changes with the numbers of another {what}")
+    return Finding(True, "a sequence does not see other batch entries or heads")
+
+
+def finite(rule: RuleGraph) -> Finding:
+    """Outputs and memory are finite in fp32 on every kind of input."""
+    rule = small(rule)
+    for kind, words in KINDS.items():
+        for length in _lengths(rule):
+            output, state = inputs(rule, length, kind, dtype=torch.float32).run(rule)
+            if not output.isfinite().all():
+                bad = (~output.isfinite()).any(-1).any(-1).any(0)
+                first = int(bad.nonzero()[0]) + 1
+                return _not_finite(rule, f"the output from token {first}", output, words, length)
+            if not state.isfinite().all():
+                return _not_finite(rule, "the memory", state, words, length)
+    return Finding(True, f"finite on {', '.join(KINDS)} inputs, also where a chunk is not full")
+
+
+def _not_finite(rule: RuleGraph, what: str, values: Tensor, words: str, length: int) -> Finding:
+    number = "NaN" if values.isnan().any() else "infinite"
+    return Finding(
+        False,
+        f"{what} is {number} on {words}, {_length(rule, length)}; keep divisors and what stands "
+        "under a root above zero, and exponents bounded",
+    )
+
+
+def _length(rule: RuleGraph, length: int) -> str:
+    filled = ", whose last chunk is filled up with zeros" if length % rule.chunk_size else ""
+    return f"length {length}{filled}"
+
+
+def gradients(rule: RuleGraph) -> Finding:
+    """Every knob and input gets a finite gradient on every kind of input, and one that acts."""
+    rule = small(rule)
+    defaults = {knob.name: knob.default for knob in rule.knobs}
+    for kind, words in KINDS.items():
+        for length in _lengths(rule):
+            found = _gradients(rule, inputs(rule, length, kind, dtype=torch.float32), defaults)
+            bad = [name for name, gradient in found.items() if not gradient.isfinite().all()]
+            if bad:
+                return Finding(
+                    False,
+                    f"the gradient of {', '.join(bad)} is not finite on {words}, "
+                    f"{_length(rule, length)}; keep divisors and what stands under a root above "
+                    "zero, as in sqrt(x + 1e-6)",
+                )
+    dead = _without_gradient(rule, defaults)
+    dead &= _without_gradient(rule, {knob.name: _inside(knob) for knob in rule.knobs})
+    if dead:
+        names = ", ".join(sorted(dead))
+        line = _first_line(rule, dead)
+        return Finding(False, f"no gradient reaches {names}, so it has no effect", line)
+    return Finding(True, "finite for every knob and input, and zero for none")
+
+
+def _gradients(rule: RuleGraph, data: Inputs, knobs: dict[str, float]) -> dict[str, Tensor]:
+    """Of the output's squares, by every input that has an effect at this length and every knob."""
+    leaves = data.map(lambda _, x: x.clone().requires_grad_())
+    dtype = leaves.tensors["q"].dtype
+    values = {name: torch.tensor(x, dtype=dtype).requires_grad_() for name, x in knobs.items()}
+    output, _ = leaves.run(rule, values)
+    targets = leaves.tensors | values
+    loss = (output * output).sum() + output.sum()
+    found = torch.autograd.grad(loss, list(targets.values()), materialize_grads=True)
+    return dict(zip(targets, found, strict=True))
+
+
+def _without_gradient(rule: RuleGraph, knobs: dict[str, float]) -> set[str]:
+    data = inputs(rule, 3 * rule.chunk_size + 3)
+    return {name for name, x in _gradients(rule, data, knobs).items() if not x.any()}
+
+
+def _inside(knob: KnobSpec) -> float:
+    """A value well inside the bounds: at a default of 0 another knob may rightly have no say."""
+    if knob.log:
+        return math.sqrt(knob.low * knob.high)
+    return (knob.low + knob.high) / 2
+
+
+def _first_line(rule: RuleGraph, names: Iterable[str]) -> int | None:
+    """The first line of a hook that uses one of these knobs or signals."""
+    wanted = {f"{kind}.{name}" for name in names for kind in ("knob", "signal")}
+    for graph in (rule.gate, rule.local, rule.write):
+        inputs_read = {i for i, node in enumerate(graph.nodes) if node.attr in wanted}
+        for node in graph.nodes:
+            if node.line and inputs_read & set(node.args):
+                return node.line
+    return None

@@ -1,0 +1,277 @@
+"""The two kernels of the backward pass; see `triton_codegen`."""
+
+from archer.memory.kernel_forward import gated, local_weights, read_memory
+from archer.memory.triton_codegen import Kernels, Text, kernel
+
+
+def inputs(kernels: Kernels) -> tuple[list[str], list[str]]:
+    """(tensors of [N, T, H, ...], others) that both kernels read."""
+    decay = ["g"] if kernels.has_decay else []
+    signals = [f"signal_{name}" for name in kernels.signals]
+    knobs = [f"knob_{name}" for name in kernels.knobs]
+    return ["v", "beta", *decay, *signals, "do"], [*knobs, "q_unit", "k_unit", "X"]
+
+
+def hook_gradients(kernels: Kernels) -> list[str]:
+    """Partial sums of signals [parts, N, T, H] and knobs [parts, N H]."""
+    signals = [f"dsignal_{name}" for name in kernels.signals]
+    return [*signals, *(f"dknob_{name}" for name in kernels.trained)]
+
+
+def adjoint_tensors(kernels: Kernels) -> tuple[list[str], list[str]]:
+    """(tensors of [N, T, H, ...], others) that `adjoint` takes, in their order."""
+    strided, others = inputs(kernels)
+    saved = ["S", *(f"slot_{slot}" for slot in kernels.saved_slots)]
+    end = ["d_carry"] if kernels.has_decay else []
+    return strided, [*others, "L", *saved, "ddS", "Z", *end, *hook_gradients(kernels)]
+
+
+def adjoint(kernels: Kernels) -> str:
+    """Walks the chunks in reverse with the adjoints of S and the slots on chip, [BV, BK] each.
+
+    Stores dSbar and Z of every chunk for `gradients`, and the gradients of knobs and signals that
+    `gate` and `write` read. d_carry: adjoint of exp(G_C), [blocks of d_v, N H, M].
+    """
+    strided, others = adjoint_tensors(kernels)
+    text, body, end = Text(kernels), Text(kernels, depth=2), Text(kernels)
+    text.one_sequence()
+    text.load_knobs()
+    text.add("part = tl.program_id(1).to(tl.int64) * tl.num_programs(0)")
+    for name in ("S_bar", *(f"{slot}_bar" for slot in kernels.rule.slots)):
+        text.add(f"{name} = tl.zeros([BV, BK], tl.float32)")
+    text.add(*(f"sum_{name} = 0.0" for name in kernels.trained))
+    text.add("for back in range(M):")
+    body.add("chunk = M - 1 - back")
+    body.chunk()
+    body.load_unit_keys()
+    body.load_rows("do", "vs", "v_ok")
+    body.load_vector("beta")
+    body.load_decay()
+    body.load_signals()
+    body.add("X = tl.load(X_ptr + square)", "L = tl.load(L_ptr + square)")
+    zero_signals(body)
+    body.state()
+    if kernels.adjoint_needs_S:
+        body.load_state("S")
+        body.add("S = S.to(tl.float32)")
+    for slot in kernels.saved_slots:
+        body.load_state(f"slot_{slot}")
+    U = "Y"
+    if kernels.adjoint_needs_Y:
+        body.load_rows("v", "vs", "v_ok")
+        read_memory(body)
+        U = gated(body)
+    write_vjp(body, U)
+    through_chunk(body)
+    store_adjoint(body)
+    for name in kernels.trained:
+        end.add(f"tl.store(dknob_{name}_ptr + part + program, sum_{name})")
+    return kernel("adjoint", [*strided, *others], strided, text, body, end)
+
+
+def zero_signals(text: Text) -> None:
+    for name in text.kernels.signals:
+        text.add(f"dsignal_{name} = tl.zeros([BC], tl.float32)")
+
+
+def write_vjp(text: Text, U: str) -> None:
+    """From S_bar and the slots' adjoints to T_bar (of exp(G_C) S), ddS, and the slots' before."""
+    kernels = text.kernels
+    graph, slots = kernels.vjps["write"], kernels.rule.slots
+    if "dS" in graph.inputs:
+        text.add(f"dS = {text.dot(text.by('to_end', U), 'k')}")
+    own = {"S": "(carry * S)" if kernels.has_decay else "S", "dS": "dS", "grad.S": "S_bar"}
+    for slot in slots:
+        own |= {f"slots.{slot}": f"slot_{slot}", f"grad.slots.{slot}": f"{slot}_bar"}
+    outputs = text.hook(graph, own, "dw", transposed=True)
+    text.collect(_transposed_signals(outputs))
+    zero = "tl.zeros([BV, BK], tl.float32)"
+    text.add(f"T_bar = {outputs.get('grad.S', zero)}", f"ddS = {outputs.get('grad.dS', zero)}")
+    text.add(*(f"{slot}_bar = {outputs.get(f'grad.slots.{slot}', zero)}" for slot in slots))
+
+
+def _transposed_signals(outputs: dict[str, str]) -> dict[str, str]:
+    """Signals' adjoints as [1, BC] rows, from the [BC, 1] of a transposed hook."""
+    return {
+        name: f"tl.trans({text})" if name.startswith("grad.signal.") else text
+        for name, text in outputs.items()
+    }
+
+
+def through_chunk(text: Text) -> None:
+    """Z, and S_bar before the chunk."""
+    kernels = text.kernels
+    text.add(f"dU = {text.by('to_end', text.dot('ddS', 'tl.trans(k)'))}")
+    dU = "dU"
+    if not kernels.rule.is_default("gate"):
+        own = {"U": "Y", "grad.U": "dU"}
+        outputs = text.hook(kernels.vjps["gate"], own, "du", transposed=True)
+        text.collect(_transposed_signals(outputs))
+        dU = outputs["grad.U"]
+    text.add(
+        "do = tl.trans(do)",
+        f"dY = {text.dot('do', 'L', dU)}",
+        f"Z = {text.dot('dY', 'X')}",
+    )
+    if kernels.has_decay:
+        text.add("d_carry = tl.sum(T_bar * S)", "T_bar = carry * T_bar")
+    text.add(
+        f"S_bar = {text.dot(text.by('from_start', 'do'), 'q', 'T_bar')}",
+        f"S_bar = {text.dot(text.by('from_start', '(-beta[None, :] * Z)'), 'k', 'S_bar')}",
+    )
+
+
+def store_adjoint(text: Text) -> None:
+    kernels = text.kernels
+    text.add(
+        "tl.store(ddS_ptr + state, ddS.to(ddS_ptr.dtype.element_ty), state_ok)",
+        "rows_v = (tile * BC + row[:, None]) * DV + vs[None, :]",
+        "tl.store(Z_ptr + rows_v, tl.trans(Z).to(Z_ptr.dtype.element_ty), v_ok[None, :])",
+    )
+    if kernels.has_decay:
+        text.add("tl.store(d_carry_ptr + part * M + tile, d_carry)")
+    store_signals(text, "part")
+
+
+def store_signals(text: Text, part: str) -> None:
+    """Partial sums of the signals' gradients, [parts, N, T, H]."""
+    for name in text.kernels.signals:
+        text.add(
+            f"at = ({part} + n * H) * T + t * H + h",
+            f"tl.store(dsignal_{name}_ptr + at, dsignal_{name}, mask=t_ok)",
+        )
+
+
+def gradients_tensors(kernels: Kernels) -> tuple[list[str], list[str]]:
+    """(tensors of [N, T, H, ...], others) that `gradients` takes, in their order."""
+    strided, others = inputs(kernels)
+    scales = ["q_scale", "k_scale"] if kernels.shape.unit else []
+    decay = ["d_carry", "dg"] if kernels.has_decay else []
+    given = [*others, *scales, "S", "ddS", "Z", *decay, "dbeta", *hook_gradients(kernels)]
+    return [*strided, "dq", "dk", "dv"], given
+
+
+def gradients(kernels: Kernels) -> str:
+    """Adjoints of q, k, v, beta and g of one chunk, and of what `local` reads."""
+    strided, others = gradients_tensors(kernels)
+    text = Text(kernels)
+    text.one_chunk()
+    text.chunk()
+    text.add("vs = tl.arange(0, BV)", "v_ok = vs < DV")
+    text.load_knobs()
+    text.add(*(f"sum_{name} = 0.0" for name in kernels.trained))
+    zero_signals(text)
+    text.load_unit_keys()
+    for name in ("v", "do"):
+        text.load_rows(name, "vs", "v_ok")
+    text.load_vector("beta")
+    text.load_decay()
+    text.pairwise_decay()
+    text.load_signals()
+    text.add("X = tl.load(X_ptr + square)")
+    text.state()
+    text.load_state("S")
+    text.load_state("ddS")
+    text.add(
+        "rows_v = (tile * BC + row[:, None]) * DV + vs[None, :]",
+        "Z = tl.load(Z_ptr + rows_v, mask=v_ok[None, :], other=0.0)",
+    )
+    read_memory(text)
+    U = gated(text)
+    inside_chunk(text)
+    towards_keys(text, U)
+    store_gradients(text)
+    return kernel("gradients", [*strided, *others], strided, text)
+
+
+def inside_chunk(text: Text) -> None:
+    """Adjoints of P and of the keys' products, [BC, BC], and of beta."""
+    kernels = text.kernels
+    # Y is [BV, BC]: Obar Y^T and Z Y^T need no transpose of it
+    text.add(f"dL = tl.where(causal, {text.dot('do', 'Y')}, 0.0)")
+    if kernels.rule.is_default("local"):
+        if kernels.has_decay:
+            local_weights_only_P(text)
+        text.add("dP = dL")
+    else:
+        local_weights_only_P(text)
+        own = {"scores": "P", "grad.scores": "dL"}
+        outputs = text.hook(kernels.vjps["local"], own, "dl", transposed=False)
+        text.collect(outputs)
+        zero = "tl.zeros([BC, BC], tl.float32)"
+        text.add(f"dP = tl.where(causal, {outputs.get('grad.scores', zero)}, 0.0)")
+    decayed = " * D" if kernels.has_decay else ""
+    text.add(
+        f"dA = -tl.where(strict, {text.dot('Z', 'Y')}, 0.0)",
+        f"keys = {text.dot('k', 'tl.trans(k)')}{decayed}",
+        "Z_T = tl.trans(Z).to(tl.float32)",
+        "dbeta = tl.sum(Z_T * error, 0)",
+        "dbeta += tl.sum(dA * keys, 1)",
+        "dA = beta[:, None] * dA",
+    )
+
+
+def local_weights_only_P(text: Text) -> None:  # noqa: N802
+    decayed = " * D" if text.kernels.has_decay else ""
+    text.add(f"P = tl.where(causal, {text.dot('q', 'tl.trans(k)')}{decayed}, 0.0)")
+
+
+def towards_keys(text: Text, U: str) -> None:
+    """dq and dk, [BK, BC], and the adjoint of G."""
+    text.add(
+        "dv = beta[None, :] * Z_T",
+        f"dq = {text.dot('tl.trans(S)', 'tl.trans(do)')}",
+        f"dk = {text.dot('tl.trans(ddS)', U)}",
+    )
+    dkS = text.by("from_start", "-dv")
+    if text.kernels.has_decay:
+        decay_vjp(text)
+        text.add("dP = dP * D", "dA = dA * D")
+        text.add("dq = from_start[None, :] * dq", "dk = to_end[None, :] * dk")
+    text.add(
+        f"dq = {text.dot('tl.trans(k)', 'tl.trans(dP)', 'dq')}",
+        f"dk = {text.dot('tl.trans(S)', dkS, 'dk')}",
+        f"dk = {text.dot('tl.trans(q)', 'dP', 'dk')}",
+        f"dk = {text.dot('tl.trans(k)', 'dA + tl.trans(dA)', 'dk')}",
+    )
+
+
+def decay_vjp(text: Text) -> None:
+    """Adjoint of G from every factor made of it, then of g: G is the running sum of g."""
+    text.add(
+        "in_D = dP * P + dA * keys",
+        "dG = tl.sum(in_D, 1) - tl.sum(in_D, 0)",
+        "dG += tl.sum(from_start[None, :] * dq * tl.trans(q).to(tl.float32), 0)",
+        "dG -= tl.sum(dv * read, 0)",
+        "at_end = tl.sum(to_end[None, :] * dk * tl.trans(k).to(tl.float32), 0)",
+        "dG -= at_end",
+        "dG_end = tl.sum(at_end, 0) + carry * tl.load(d_carry_ptr + tile)",
+        "dg = tl.sum(tl.where(row[:, None] >= row[None, :], dG[:, None], 0.0), 0) + dG_end",
+        "tl.store(dg_ptr + (n * T + t) * H + h, dg, mask=t_ok)",
+    )
+
+
+def store_gradients(text: Text) -> None:
+    """Through the normalisation, and out."""
+    kernels = text.kernels
+    text.add("dq = dq * SCALE")
+    if kernels.shape.unit:
+        for name, unit in (
+            ("q", "tl.trans(q).to(tl.float32) * (1.0 / SCALE)"),
+            ("k", "tl.trans(k)"),
+        ):
+            text.add(
+                f"unit = {unit}",
+                f"scale = tl.load({name}_scale_ptr + tile * BC + row)[None, :]",
+                f"d{name} = scale * (d{name} - unit * tl.sum(unit * d{name}, 0)[None, :])",
+            )
+    for name, columns, ok in (("dq", "ks", "k_ok"), ("dk", "ks", "k_ok"), ("dv", "vs", "v_ok")):
+        text.add(
+            f"tl.store({name}_ptr + n * {name}_n + t[:, None] * {name}_t + h * {name}_h"
+            f" + {columns}[None, :], tl.trans({name}).to({name}_ptr.dtype.element_ty),"
+            f" mask=t_ok[:, None] & {ok}[None, :])"
+        )
+    text.add("tl.store(dbeta_ptr + (n * T + t) * H + h, dbeta, mask=t_ok)")
+    store_signals(text, "0")
+    for name in kernels.trained:
+        text.add(f"tl.store(dknob_{name}_ptr + program * M + chunk, sum_{name})")

@@ -1,0 +1,158 @@
+"""The two kernels of the forward pass; see `triton_codegen`."""
+
+from archer.memory.triton_codegen import Kernels, Text, kernel
+
+
+def prepare_tensors(kernels: Kernels) -> tuple[list[str], list[str]]:
+    """(tensors of [N, T, H, ...], others) that `prepare` takes, in their order."""
+    decay = ["g"] if kernels.has_decay else []
+    signals = [f"signal_{name}" for name in kernels.signals]
+    knobs = [f"knob_{name}" for name in kernels.knobs]
+    stored = ["q_unit", "k_unit", "q_scale", "k_scale", "X", "L"]
+    return ["q", "k", "beta", *decay, *signals], [*knobs, *stored]
+
+
+def prepare(kernels: Kernels) -> str:
+    """Unit q and k, X and L of one chunk: all that does not depend on S."""
+    strided, others = prepare_tensors(kernels)
+    text = Text(kernels)
+    text.one_chunk()
+    text.chunk()
+    text.load_knobs()
+    for name in ("q", "k"):
+        text.load_rows(name, "ks", "k_ok")
+        text.add(f"{name} = {name}.to(tl.float32)")
+        if kernels.shape.unit:
+            text.add(
+                f"{name}_scale = 1.0 / tl.sqrt_rn(tl.sum({name} * {name}, 1) + 1e-6)",
+                f"{name} = {name} * {name}_scale[:, None]",
+                f"tl.store({name}_scale_ptr + tile * BC + row, {name}_scale)",
+            )
+    text.add("q = (q * SCALE).to(q_unit_ptr.dtype.element_ty)")
+    text.add("k = k.to(k_unit_ptr.dtype.element_ty)")
+    for name in ("q", "k"):
+        text.add(f"tl.store({name}_unit_ptr + rows_k, {name}, mask=k_ok[None, :])")
+    text.load_vector("beta")
+    text.load_decay()
+    text.pairwise_decay()
+    text.load_signals()
+    local_weights(text)
+    inverse(text)
+    return kernel("prepare", [*strided, *others], strided, text)
+
+
+def local_weights(text: Text) -> None:
+    """L = local(P), masked again; P = lower(Q K^T) * D."""
+    kernels = text.kernels
+    decayed = " * D" if kernels.has_decay else ""
+    text.add(f"P = tl.where(causal, {text.dot('q', 'tl.trans(k)')}{decayed}, 0.0)")
+    if kernels.rule.is_default("local"):
+        text.add("L = P")
+    else:
+        outputs = text.hook(kernels.rule.local, {"scores": "P"}, "l", transposed=False)
+        text.add(f"L = tl.where(causal, {outputs['scores']}, 0.0)")
+    text.add("tl.store(L_ptr + square, L.to(L_ptr.dtype.element_ty))")
+
+
+def inverse(text: Text) -> None:
+    """X = (I + A)^-1 by block forward substitution in fp32, blocks of 2, 4, ... up to BC.
+
+    Two solved diagonal blocks X1, X2 with A21 below their corner make one: the new corner is
+    -X2 A21 X1. No powers of A appear, which with equal keys would grow before they cancel.
+    """
+    decayed = " * D" if text.kernels.has_decay else ""
+    precision = "tf32x3" if text.kernels.shape.bf16 else "ieee"
+    text.add(
+        f"keys = {text.dot('k', 'tl.trans(k)')}{decayed}",
+        "A = tl.where(strict, beta[:, None] * keys, 0.0)",
+        "X = tl.where(row[:, None] == row[None, :], 1.0, 0.0)",
+    )
+    size = 1
+    while size < text.kernels.shape.block_c:
+        text.add(
+            f"corner = (row[:, None] // {2 * size} == row[None, :] // {2 * size})"
+            f" & (row[:, None] // {size} > row[None, :] // {size})",
+            "A21 = tl.where(corner, A, 0.0)",
+        )
+        if size == 1:
+            text.add("X -= A21")
+        else:
+            text.add(
+                f"A21 = tl.dot(A21, X, input_precision='{precision}')",
+                f"X -= tl.dot(X, A21, input_precision='{precision}')",
+            )
+        size *= 2
+    text.add("tl.store(X_ptr + square, X.to(X_ptr.dtype.element_ty))")
+
+
+def forward_tensors(kernels: Kernels) -> tuple[list[str], list[str]]:
+    """(tensors of [N, T, H, ...], others) that `forward` takes, in their order."""
+    decay = ["g"] if kernels.has_decay else []
+    signals = [f"signal_{name}" for name in kernels.signals]
+    knobs = [f"knob_{name}" for name in kernels.knobs]
+    saved = ["S", *(f"slot_{slot}" for slot in kernels.saved_slots)]
+    return ["v", "beta", *decay, *signals, "o"], [*knobs, "q_unit", "k_unit", "X", "L", *saved]
+
+
+def forward(kernels: Kernels) -> str:
+    """Walks the chunks of one sequence with S and the slots on chip, [BV, BK] each."""
+    strided, others = forward_tensors(kernels)
+    text, body = Text(kernels), Text(kernels, depth=2)
+    text.one_sequence()
+    text.load_knobs()
+    for name in ("S", *(f"slot_{slot}" for slot in kernels.rule.slots)):
+        text.add(f"{name} = tl.zeros([BV, BK], tl.float32)")
+    text.add("for chunk in range(M):")
+    body.chunk()
+    body.load_unit_keys()
+    body.load_rows("v", "vs", "v_ok")
+    body.load_vector("beta")
+    body.load_decay()
+    body.load_signals()
+    body.add("X = tl.load(X_ptr + square)", "L = tl.load(L_ptr + square)")
+    body.state()
+    for name in ("S", *(f"slot_{slot}" for slot in kernels.saved_slots)):
+        body.add(f"tl.store({name}_ptr + state, {name}.to({name}_ptr.dtype.element_ty), state_ok)")
+    read_memory(body)
+    body.add(
+        f"o = {body.by('from_start', body.dot('S', 'tl.trans(q)'))}",
+        f"o = {body.dot('Y', 'tl.trans(L)', 'o')}",
+        "tl.store(o_ptr + n * o_n + t[:, None] * o_t + h * o_h + vs[None, :],"
+        " tl.trans(o).to(o_ptr.dtype.element_ty), mask=t_ok[:, None] & v_ok[None, :])",
+    )
+    write(body, gated(body))
+    return kernel("forward", [*strided, *others], strided, text, body)
+
+
+def read_memory(text: Text) -> None:
+    """error = V - exp(G) K S and Y = X diag(beta) error, both [BV, BC]."""
+    text.add(
+        f"read = {text.by('from_start', text.dot('S', 'tl.trans(k)'))}",
+        "error = tl.trans(v).to(tl.float32) - read",
+        f"Y = {text.dot('beta[None, :] * error', 'tl.trans(X)')}",
+    )
+
+
+def gated(text: Text) -> str:
+    """The name of U, [BV, BC]."""
+    if text.kernels.rule.is_default("gate"):
+        return "Y"
+    outputs = text.hook(text.kernels.rule.gate, {"U": "Y"}, "u", transposed=True)
+    text.add(f"U = {outputs['U']}")
+    return "U"
+
+
+def write(text: Text, U: str) -> None:
+    """S and the slots after the chunk."""
+    kernels = text.kernels
+    if kernels.has_decay:
+        text.add("S = carry * S")
+    added = text.by("to_end", U)
+    if kernels.rule.is_default("write"):
+        text.add(f"S = {text.dot(added, 'k', 'S')}")
+        return
+    text.add(f"dS = {text.dot(added, 'k')}")
+    own = {"S": "S", "dS": "dS"} | {f"slots.{s}": f"slot_{s}" for s in kernels.rule.slots}
+    outputs = text.hook(kernels.rule.write, own, "w", transposed=True)
+    text.add(f"S = {outputs['S']}")
+    text.add(*(f"slot_{slot} = {outputs[f'slots.{slot}']}" for slot in kernels.rule.slots))

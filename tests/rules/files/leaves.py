@@ -1,0 +1,5 @@
+"""A rule file with a mistake, for the tests."""
+
+import sys
+
+sys.exit("gone")
