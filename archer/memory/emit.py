@@ -30,8 +30,8 @@ _INFIX = {
 _CALLS = {
     "exp": "tl.exp({0})",
     "log": "tl.log({0})",
-    "sqrt": "tl.sqrt_rn({0})",
-    "rsqrt": "(1.0 / tl.sqrt_rn({0}))",
+    "sqrt": "tl.sqrt({0})",
+    "rsqrt": "tl.rsqrt({0})",
     "sigmoid": "tl.sigmoid({0})",
     "tanh": "(2.0 * tl.sigmoid(2.0 * {0}) - 1.0)",
     "abs": "tl.abs({0})",

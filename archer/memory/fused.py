@@ -213,10 +213,11 @@ class Launch:
             "k_scale": self.new(*tiles, dtype=fp32),
             "X": self.new(*tiles, shape.block_c),
             "L": self.new(*tiles, shape.block_c),
+            "Y": self.new(*tiles, shape.d_v),
             "S": self.new(self.programs, self.M, shape.d_v, shape.d_k),
         }
         state = kept["S"].shape
-        kept |= {f"slot_{s}": self.new(*state, dtype=fp32) for s in kernels.saved_slots}
+        kept |= {f"slot_{s}": self.new(*state) for s in kernels.saved_slots}
         self.kept = kept
         output = torch.empty_like(self.inputs["v"], memory_format=torch.contiguous_format)
         self._launch("prepare", (self.programs * self.M,), prepare_tensors(kernels), {})
@@ -280,14 +281,16 @@ class Launch:
 
     def _constants(self, name: str) -> dict[str, Any]:
         shape = self.kernels.shape
-        whole = name in ("prepare", "gradients")
+        block_v = block(shape.d_v) if name == "prepare" else shape.block_v
+        if name == "gradients" and self.kernels.can_split:
+            block_v = min(64, block(shape.d_v))
         return {
             "C": shape.C,
             "DK": shape.d_k,
             "DV": shape.d_v,
             "BC": shape.block_c,
             "BK": shape.block_k,
-            "BV": block(shape.d_v) if whole else shape.block_v,
+            "BV": block_v,
             "SCALE": shape.d_k**-0.5,
         }
 

@@ -1,6 +1,6 @@
 """The two kernels of the backward pass; see `triton_codegen`."""
 
-from archer.memory.kernel_forward import gated, local_weights, read_memory
+from archer.memory.kernel_forward import gated
 from archer.memory.triton_codegen import Kernels, Text, kernel
 
 
@@ -9,7 +9,7 @@ def inputs(kernels: Kernels) -> tuple[list[str], list[str]]:
     decay = ["g"] if kernels.has_decay else []
     signals = [f"signal_{name}" for name in kernels.signals]
     knobs = [f"knob_{name}" for name in kernels.knobs]
-    return ["v", "beta", *decay, *signals, "do"], [*knobs, "q_unit", "k_unit", "X"]
+    return ["beta", *decay, *signals, "do"], [*knobs, "q_unit", "k_unit", "Y"]
 
 
 def hook_gradients(kernels: Kernels) -> list[str]:
@@ -23,7 +23,7 @@ def adjoint_tensors(kernels: Kernels) -> tuple[list[str], list[str]]:
     strided, others = inputs(kernels)
     saved = ["S", *(f"slot_{slot}" for slot in kernels.saved_slots)]
     end = ["d_carry"] if kernels.has_decay else []
-    return strided, [*others, "L", *saved, "ddS", "Z", *end, *hook_gradients(kernels)]
+    return strided, [*others, "X", "L", *saved, "ddS", "Z", *end, *hook_gradients(kernels)]
 
 
 def adjoint(kernels: Kernels) -> str:
@@ -45,7 +45,7 @@ def adjoint(kernels: Kernels) -> str:
     body.chunk()
     body.load_unit_keys()
     body.load_rows("do", "vs", "v_ok")
-    body.load_vector("beta")
+    body.load_beta()
     body.load_decay()
     body.load_signals()
     body.add("X = tl.load(X_ptr + square)", "L = tl.load(L_ptr + square)")
@@ -56,10 +56,12 @@ def adjoint(kernels: Kernels) -> str:
         body.add("S = S.to(tl.float32)")
     for slot in kernels.saved_slots:
         body.load_state(f"slot_{slot}")
+        body.add(f"slot_{slot} = slot_{slot}.to(tl.float32)")
     U = "Y"
+    body.values()
     if kernels.adjoint_needs_Y:
-        body.load_rows("v", "vs", "v_ok")
-        read_memory(body)
+        body.load_saved_rows("Y")
+        body.add("Y = tl.trans(Y).to(tl.float32)")
         U = gated(body)
     write_vjp(body, U)
     through_chunk(body)
@@ -124,8 +126,7 @@ def through_chunk(text: Text) -> None:
 def store_adjoint(text: Text) -> None:
     kernels = text.kernels
     text.add(
-        "tl.store(ddS_ptr + state, ddS.to(ddS_ptr.dtype.element_ty), state_ok)",
-        "rows_v = (tile * BC + row[:, None]) * DV + vs[None, :]",
+        "tl.store(ddS_ptr + state, ddS.to(ddS_ptr.dtype.element_ty), state_ok & (chunk + 1 < M))",
         "tl.store(Z_ptr + rows_v, tl.trans(Z).to(Z_ptr.dtype.element_ty), v_ok[None, :])",
     )
     if kernels.has_decay:
@@ -148,89 +149,108 @@ def gradients_tensors(kernels: Kernels) -> tuple[list[str], list[str]]:
     scales = ["q_scale", "k_scale"] if kernels.shape.unit else []
     decay = ["d_carry", "dg"] if kernels.has_decay else []
     given = [*others, *scales, "S", "ddS", "Z", *decay, "dbeta", *hook_gradients(kernels)]
-    return [*strided, "dq", "dk", "dv"], given
+    return [*strided, *(["v"] if kernels.has_decay else []), "dq", "dk", "dv"], given
 
 
 def gradients(kernels: Kernels) -> str:
-    """Adjoints of q, k, v, beta and g of one chunk, and of what `local` reads."""
+    """Adjoints of q, k, v, beta and g of one chunk, and of what `local` reads.
+
+    A loop over blocks of d_v takes in S, dSbar and Z; what lies between tokens comes after it.
+    """
     strided, others = gradients_tensors(kernels)
-    text = Text(kernels)
+    text, body, end = Text(kernels), Text(kernels, depth=2), Text(kernels)
     text.one_chunk()
     text.chunk()
-    text.add("vs = tl.arange(0, BV)", "v_ok = vs < DV")
     text.load_knobs()
     text.add(*(f"sum_{name} = 0.0" for name in kernels.trained))
     zero_signals(text)
     text.load_unit_keys()
-    for name in ("v", "do"):
-        text.load_rows(name, "vs", "v_ok")
-    text.load_vector("beta")
+    text.load_beta()
     text.load_decay()
-    text.pairwise_decay()
     text.load_signals()
-    text.add("X = tl.load(X_ptr + square)")
+    text.add(
+        *(f"{name} = tl.zeros([BC, BC], tl.float32)" for name in ("dL", "ZY")),
+        *(f"{name} = tl.zeros([BK, BC], tl.float32)" for name in ("dq", "dk")),
+        *(["dG = tl.zeros([BC], tl.float32)", "dG_end = 0.0"] if kernels.has_decay else []),
+        "for block in range(tl.cdiv(DV, BV)):",
+    )
+    value_block(body)
+    end.pairwise_decay()
+    inside_chunk(end)
+    towards_keys(end)
+    store_gradients(end)
+    return kernel("gradients", [*strided, *others], strided, text, body, end)
+
+
+def value_block(text: Text) -> None:
+    """Sums over a block of d_v: dL, Z Y^T [BC, BC]; dG [BC]; dq, dk [BK, BC]; and dv."""
+    kernels = text.kernels
+    text.add("vs = block * BV + tl.arange(0, BV)", "v_ok = vs < DV")
+    text.load_rows("do", "vs", "v_ok")
     text.state()
     text.load_state("S")
     text.load_state("ddS")
-    text.add(
-        "rows_v = (tile * BC + row[:, None]) * DV + vs[None, :]",
-        "Z = tl.load(Z_ptr + rows_v, mask=v_ok[None, :], other=0.0)",
-    )
-    read_memory(text)
+    text.values()
+    text.load_saved_rows("Y")
+    text.load_saved_rows("Z")
+    text.add("Y = tl.trans(Y)")
+    if not kernels.rule.is_default("gate"):
+        text.add("Y = Y.to(tl.float32)")
     U = gated(text)
-    inside_chunk(text)
-    towards_keys(text, U)
-    store_gradients(text)
-    return kernel("gradients", [*strided, *others], strided, text)
+    # Y is [BV, BC]: Obar Y^T and Z Y^T need no transpose of it
+    text.add(
+        f"dL = {text.dot('do', 'Y', 'dL')}",
+        f"ZY = {text.dot('Z', 'Y', 'ZY')}",
+        "Z = tl.trans(Z).to(tl.float32)",
+        "dv = beta[None, :] * Z",
+        f"dq = {text.dot('tl.trans(S)', 'tl.trans(do)', 'dq')}",
+    )
+    if kernels.has_decay:
+        # diag(exp G) K S is V - error, and error_i . Z_i is what beta_i and A's row i give
+        text.load_rows("v", "vs", "v_ok")
+        text.add("dG -= tl.sum(dv * tl.trans(v).to(tl.float32), 0)")
+        text.add(f"dk = {text.dot('tl.trans(ddS)', f'to_end[None, :] * {U}', 'dk')}")
+        # the factor of dk_end's own decay, before the other terms of dk join it
+        text.add(f"at_end = tl.sum(to_end[None, :] * {U} * {text.dot('ddS', 'tl.trans(k)')}, 0)")
+        text.add("dG -= at_end", "dG_end += tl.sum(at_end, 0)")
+    else:
+        text.add(f"dk = {text.dot('tl.trans(ddS)', U, 'dk')}")
+    text.add(f"dk = {text.dot('tl.trans(S)', text.by('from_start', '-dv'), 'dk')}")
+    store_rows(text, "dv", "vs", "v_ok")
 
 
 def inside_chunk(text: Text) -> None:
     """Adjoints of P and of the keys' products, [BC, BC], and of beta."""
     kernels = text.kernels
-    # Y is [BV, BC]: Obar Y^T and Z Y^T need no transpose of it
-    text.add(f"dL = tl.where(causal, {text.dot('do', 'Y')}, 0.0)")
-    if kernels.rule.is_default("local"):
-        if kernels.has_decay:
-            local_weights_only_P(text)
-        text.add("dP = dL")
-    else:
-        local_weights_only_P(text)
+    decayed = " * D" if kernels.has_decay else ""
+    text.add("dL = tl.where(causal, dL, 0.0)")
+    if kernels.has_decay or not kernels.rule.is_default("local"):
+        text.add(f"P = tl.where(causal, {text.dot('q', 'tl.trans(k)')}{decayed}, 0.0)")
+    dP = "dL"
+    if not kernels.rule.is_default("local"):
         own = {"scores": "P", "grad.scores": "dL"}
         outputs = text.hook(kernels.vjps["local"], own, "dl", transposed=False)
         text.collect(outputs)
         zero = "tl.zeros([BC, BC], tl.float32)"
-        text.add(f"dP = tl.where(causal, {outputs.get('grad.scores', zero)}, 0.0)")
-    decayed = " * D" if kernels.has_decay else ""
+        dP = f"tl.where(causal, {outputs.get('grad.scores', zero)}, 0.0)"
     text.add(
-        f"dA = -tl.where(strict, {text.dot('Z', 'Y')}, 0.0)",
-        f"keys = {text.dot('k', 'tl.trans(k)')}{decayed}",
-        "Z_T = tl.trans(Z).to(tl.float32)",
-        "dbeta = tl.sum(Z_T * error, 0)",
-        "dbeta += tl.sum(dA * keys, 1)",
-        "dA = beta[:, None] * dA",
+        f"dP = {dP}",
+        "dA = -tl.where(strict, beta[:, None] * ZY, 0.0)",
+        "on_diagonal = tl.sum(tl.where(row[:, None] == row[None, :], ZY, 0.0), 1)",
+        "dbeta = on_diagonal / beta",
     )
+    if kernels.has_decay:
+        text.add(f"keys = {text.dot('k', 'tl.trans(k)')} * D")
 
 
-def local_weights_only_P(text: Text) -> None:  # noqa: N802
-    decayed = " * D" if text.kernels.has_decay else ""
-    text.add(f"P = tl.where(causal, {text.dot('q', 'tl.trans(k)')}{decayed}, 0.0)")
-
-
-def towards_keys(text: Text, U: str) -> None:
+def towards_keys(text: Text) -> None:
     """dq and dk, [BK, BC], and the adjoint of G."""
-    text.add(
-        "dv = beta[None, :] * Z_T",
-        f"dq = {text.dot('tl.trans(S)', 'tl.trans(do)')}",
-        f"dk = {text.dot('tl.trans(ddS)', U)}",
-    )
-    dkS = text.by("from_start", "-dv")
     if text.kernels.has_decay:
+        text.add("dq = from_start[None, :] * dq")
         decay_vjp(text)
         text.add("dP = dP * D", "dA = dA * D")
-        text.add("dq = from_start[None, :] * dq", "dk = to_end[None, :] * dk")
     text.add(
         f"dq = {text.dot('tl.trans(k)', 'tl.trans(dP)', 'dq')}",
-        f"dk = {text.dot('tl.trans(S)', dkS, 'dk')}",
         f"dk = {text.dot('tl.trans(q)', 'dP', 'dk')}",
         f"dk = {text.dot('tl.trans(k)', 'dA + tl.trans(dA)', 'dk')}",
     )
@@ -239,15 +259,22 @@ def towards_keys(text: Text, U: str) -> None:
 def decay_vjp(text: Text) -> None:
     """Adjoint of G from every factor made of it, then of g: G is the running sum of g."""
     text.add(
-        "in_D = dP * P + dA * keys",
-        "dG = tl.sum(in_D, 1) - tl.sum(in_D, 0)",
-        "dG += tl.sum(from_start[None, :] * dq * tl.trans(q).to(tl.float32), 0)",
-        "dG -= tl.sum(dv * read, 0)",
-        "at_end = tl.sum(to_end[None, :] * dk * tl.trans(k).to(tl.float32), 0)",
-        "dG -= at_end",
-        "dG_end = tl.sum(at_end, 0) + carry * tl.load(d_carry_ptr + tile)",
+        # R's share of row i of A cancels A's own: what is left of both is Z_i . Y_i
+        "in_D = dP * P",
+        "dG += on_diagonal + tl.sum(in_D, 1) - tl.sum(in_D + dA * keys, 0)",
+        "dG += tl.sum(dq * tl.trans(q).to(tl.float32), 0)",
+        "dG_end += carry * tl.load(d_carry_ptr + tile)",
         "dg = tl.sum(tl.where(row[:, None] >= row[None, :], dG[:, None], 0.0), 0) + dG_end",
         "tl.store(dg_ptr + (n * T + t) * H + h, dg, mask=t_ok)",
+    )
+
+
+def store_rows(text: Text, name: str, columns: str, ok: str) -> None:
+    """A transposed tile [..., BC] into a [N, T, H, D] tensor."""
+    text.add(
+        f"tl.store({name}_ptr + n * {name}_n + t[:, None] * {name}_t + h * {name}_h"
+        f" + {columns}[None, :], tl.trans({name}).to({name}_ptr.dtype.element_ty),"
+        f" mask=t_ok[:, None] & {ok}[None, :])"
     )
 
 
@@ -255,22 +282,15 @@ def store_gradients(text: Text) -> None:
     """Through the normalisation, and out."""
     kernels = text.kernels
     text.add("dq = dq * SCALE")
-    if kernels.shape.unit:
-        for name, unit in (
-            ("q", "tl.trans(q).to(tl.float32) * (1.0 / SCALE)"),
-            ("k", "tl.trans(k)"),
-        ):
+    units = {"q": "tl.trans(q).to(tl.float32) * (1.0 / SCALE)", "k": "tl.trans(k).to(tl.float32)"}
+    for name, unit in units.items():
+        if kernels.shape.unit:
             text.add(
                 f"unit = {unit}",
                 f"scale = tl.load({name}_scale_ptr + tile * BC + row)[None, :]",
                 f"d{name} = scale * (d{name} - unit * tl.sum(unit * d{name}, 0)[None, :])",
             )
-    for name, columns, ok in (("dq", "ks", "k_ok"), ("dk", "ks", "k_ok"), ("dv", "vs", "v_ok")):
-        text.add(
-            f"tl.store({name}_ptr + n * {name}_n + t[:, None] * {name}_t + h * {name}_h"
-            f" + {columns}[None, :], tl.trans({name}).to({name}_ptr.dtype.element_ty),"
-            f" mask=t_ok[:, None] & {ok}[None, :])"
-        )
+        store_rows(text, f"d{name}", "ks", "k_ok")
     text.add("tl.store(dbeta_ptr + (n * T + t) * H + h, dbeta, mask=t_ok)")
     store_signals(text, "0")
     for name in kernels.trained:

@@ -24,7 +24,7 @@ def prepare(kernels: Kernels) -> str:
         text.add(f"{name} = {name}.to(tl.float32)")
         if kernels.shape.unit:
             text.add(
-                f"{name}_scale = 1.0 / tl.sqrt_rn(tl.sum({name} * {name}, 1) + 1e-6)",
+                f"{name}_scale = tl.rsqrt(tl.sum({name} * {name}, 1) + 1e-6)",
                 f"{name} = {name} * {name}_scale[:, None]",
                 f"tl.store({name}_scale_ptr + tile * BC + row, {name}_scale)",
             )
@@ -32,7 +32,7 @@ def prepare(kernels: Kernels) -> str:
     text.add("k = k.to(k_unit_ptr.dtype.element_ty)")
     for name in ("q", "k"):
         text.add(f"tl.store({name}_unit_ptr + rows_k, {name}, mask=k_ok[None, :])")
-    text.load_vector("beta")
+    text.load_beta()
     text.load_decay()
     text.pairwise_decay()
     text.load_signals()
@@ -61,7 +61,7 @@ def inverse(text: Text) -> None:
     -X2 A21 X1. No powers of A appear, which with equal keys would grow before they cancel.
     """
     decayed = " * D" if text.kernels.has_decay else ""
-    precision = "tf32x3" if text.kernels.shape.bf16 else "ieee"
+    precision = "tf32" if text.kernels.shape.bf16 else "ieee"
     text.add(
         f"keys = {text.dot('k', 'tl.trans(k)')}{decayed}",
         "A = tl.where(strict, beta[:, None] * keys, 0.0)",
@@ -91,7 +91,8 @@ def forward_tensors(kernels: Kernels) -> tuple[list[str], list[str]]:
     signals = [f"signal_{name}" for name in kernels.signals]
     knobs = [f"knob_{name}" for name in kernels.knobs]
     saved = ["S", *(f"slot_{slot}" for slot in kernels.saved_slots)]
-    return ["v", "beta", *decay, *signals, "o"], [*knobs, "q_unit", "k_unit", "X", "L", *saved]
+    others = ["q_unit", "k_unit", "X", "L", "Y", *saved]
+    return ["v", "beta", *decay, *signals, "o"], [*knobs, *others]
 
 
 def forward(kernels: Kernels) -> str:
@@ -106,14 +107,20 @@ def forward(kernels: Kernels) -> str:
     body.chunk()
     body.load_unit_keys()
     body.load_rows("v", "vs", "v_ok")
-    body.load_vector("beta")
+    body.load_beta()
     body.load_decay()
     body.load_signals()
     body.add("X = tl.load(X_ptr + square)", "L = tl.load(L_ptr + square)")
     body.state()
     for name in ("S", *(f"slot_{slot}" for slot in kernels.saved_slots)):
-        body.add(f"tl.store({name}_ptr + state, {name}.to({name}_ptr.dtype.element_ty), state_ok)")
+        # before the first chunk it is zero, and nobody reads it
+        body.add(
+            f"tl.store({name}_ptr + state, {name}.to({name}_ptr.dtype.element_ty),"
+            " state_ok & (chunk > 0))"
+        )
     read_memory(body)
+    body.values()
+    body.add("tl.store(Y_ptr + rows_v, tl.trans(Y).to(Y_ptr.dtype.element_ty), v_ok[None, :])")
     body.add(
         f"o = {body.by('from_start', body.dot('S', 'tl.trans(q)'))}",
         f"o = {body.dot('Y', 'tl.trans(L)', 'o')}",
