@@ -24,6 +24,7 @@ from archer.rules.graph import HOOKS, RuleGraph
 
 MAX_CHUNK = 64
 HEAD_SIZES = range(1, 129)
+PROGRAMS_TO_FILL = 264  # two for each of an H200's 132 multiprocessors
 
 
 def unsupported(rule: RuleGraph, q: Tensor, v: Tensor, chunk_size: int) -> str | None:
@@ -108,7 +109,8 @@ def fused(
     products take bf16 operands for bf16 inputs and are exact fp32 for fp32 inputs.
     """
     batch, heads = q.shape[0], q.shape[2]
-    shape = launch_shape(rule, q, v, chunk_size or rule.chunk_size, unit)
+    chunk = kernel_chunk(rule, chunk_size or rule.chunk_size, q.shape[1])
+    shape = launch_shape(rule, q, v, chunk, unit)
     given = knobs or {}
     learned = frozenset(
         name for name, knob in given.items() if isinstance(knob, Tensor) and knob.requires_grad
@@ -144,12 +146,27 @@ def launch_shape(rule: RuleGraph, q: Tensor, v: Tensor, chunk_size: int, unit: b
     )
     if not Kernels(rule, shape, frozenset()).can_split:
         return shape
-    memories = 1 + len(rule.slots)
-    largest = 128 * 128 if bf16 else 128 * 32
+    programs = q.shape[0] * q.shape[2]
+    return Shape(**{**vars(shape), "block_v": value_block(shape, len(rule.slots), programs)})
+
+
+def value_block(shape: Shape, slots: int, programs: int) -> int:
+    """How many columns of S one program keeps: fewer where slots or fp32 need the room, or where
+    there are too few sequences to fill the card."""
     block_v = shape.block_v
-    while block_v > 16 and memories * shape.block_k * block_v > largest:
+    if not shape.bf16 or slots > 1:
+        block_v = min(block_v, 32)
+    elif shape.block_c < 64:
+        block_v = min(block_v, 64)
+    while block_v > 32 and programs * (block(shape.d_v) // block_v) < PROGRAMS_TO_FILL:
         block_v //= 2
-    return Shape(**{**vars(shape), "block_v": block_v})
+    return block_v
+
+
+def kernel_chunk(rule: RuleGraph, chunk_size: int, length: int) -> int:
+    """Tokens per chunk of the kernels: the rule's own, or what is fastest where none matters."""
+    plain = all(rule.is_default(hook) for hook in HOOKS)
+    return MAX_CHUNK if plain and length > 32 else chunk_size
 
 
 class _Memory(torch.autograd.Function):
@@ -298,11 +315,17 @@ class Launch:
 def options(launch: Launch, name: str) -> dict[str, int]:
     """Warps and pipelining stages of a kernel, from measurements (docs/performance.md)."""
     shape = launch.kernels.shape
-    if name == "prepare":
-        return {"num_warps": 2 if shape.block_k <= 64 else 4}
     tile = shape.block_k * shape.block_v
-    warps = 8 if tile >= 128 * 128 else 4 if tile >= 64 * 32 else 2
-    return {"num_warps": warps, "num_stages": 1 if name == "gradients" else 2}
+    if name == "prepare":
+        small = 1 if shape.block_k <= 32 else 2
+        return {"num_warps": small if shape.block_c <= 32 else 4, "num_stages": 1}
+    if shape.block_k <= 32:
+        return {"num_warps": 1 if shape.block_c <= 32 else 2, "num_stages": 2}
+    if name == "gradients":
+        return {"num_warps": 4 if shape.block_c <= 32 else 8, "num_stages": 2}
+    if tile > 128 * 64:
+        return {"num_warps": 8, "num_stages": 2}
+    return {"num_warps": 4, "num_stages": 2 if shape.block_v <= 32 else 3}
 
 
 def _rows(x: Tensor) -> Tensor:

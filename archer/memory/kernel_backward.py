@@ -149,7 +149,7 @@ def gradients_tensors(kernels: Kernels) -> tuple[list[str], list[str]]:
     scales = ["q_scale", "k_scale"] if kernels.shape.unit else []
     decay = ["d_carry", "dg"] if kernels.has_decay else []
     given = [*others, *scales, "S", "ddS", "Z", *decay, "dbeta", *hook_gradients(kernels)]
-    return [*strided, *(["v"] if kernels.has_decay else []), "dq", "dk", "dv"], given
+    return [*strided, "dq", "dk", "dv"], given
 
 
 def gradients(kernels: Kernels) -> str:
@@ -171,7 +171,7 @@ def gradients(kernels: Kernels) -> str:
     text.add(
         *(f"{name} = tl.zeros([BC, BC], tl.float32)" for name in ("dL", "ZY")),
         *(f"{name} = tl.zeros([BK, BC], tl.float32)" for name in ("dq", "dk")),
-        *(["dG = tl.zeros([BC], tl.float32)", "dG_end = 0.0"] if kernels.has_decay else []),
+        *(["dk_end = tl.zeros([BK, BC], tl.float32)"] if kernels.has_decay else []),
         "for block in range(tl.cdiv(DV, BV)):",
     )
     value_block(body)
@@ -183,7 +183,7 @@ def gradients(kernels: Kernels) -> str:
 
 
 def value_block(text: Text) -> None:
-    """Sums over a block of d_v: dL, Z Y^T [BC, BC]; dG [BC]; dq, dk [BK, BC]; and dv."""
+    """Sums over a block of d_v: dL, Z Y^T [BC, BC]; dq, dk [BK, BC]; and dv."""
     kernels = text.kernels
     text.add("vs = block * BV + tl.arange(0, BV)", "v_ok = vs < DV")
     text.load_rows("do", "vs", "v_ok")
@@ -206,17 +206,12 @@ def value_block(text: Text) -> None:
         f"dq = {text.dot('tl.trans(S)', 'tl.trans(do)', 'dq')}",
     )
     if kernels.has_decay:
-        # diag(exp G) K S is V - error, and error_i . Z_i is what beta_i and A's row i give
-        text.load_rows("v", "vs", "v_ok")
-        text.add("dG -= tl.sum(dv * tl.trans(v).to(tl.float32), 0)")
-        text.add(f"dk = {text.dot('tl.trans(ddS)', f'to_end[None, :] * {U}', 'dk')}")
-        # the factor of dk_end's own decay, before the other terms of dk join it
-        text.add(f"at_end = tl.sum(to_end[None, :] * {U} * {text.dot('ddS', 'tl.trans(k)')}, 0)")
-        text.add("dG -= at_end", "dG_end += tl.sum(at_end, 0)")
+        # apart: k . dk_end and k . dk are the adjoints of the two factors of the decay
+        text.add(f"dk_end = {text.dot('tl.trans(ddS)', f'to_end[None, :] * {U}', 'dk_end')}")
     else:
         text.add(f"dk = {text.dot('tl.trans(ddS)', U, 'dk')}")
     text.add(f"dk = {text.dot('tl.trans(S)', text.by('from_start', '-dv'), 'dk')}")
-    store_rows(text, "dv", "vs", "v_ok")
+    store_rows(text, "dv", "tl.trans(dv)", "vs", "v_ok")
 
 
 def inside_chunk(text: Text) -> None:
@@ -244,36 +239,40 @@ def inside_chunk(text: Text) -> None:
 
 
 def towards_keys(text: Text) -> None:
-    """dq and dk, [BK, BC], and the adjoint of G."""
+    """dq and dk, now as rows [BC, BK], and the adjoint of G."""
+    text.add("dq = tl.trans(dq)", "dk = tl.trans(dk)")
     if text.kernels.has_decay:
-        text.add("dq = from_start[None, :] * dq")
+        text.add("dq = from_start[:, None] * dq")
         decay_vjp(text)
         text.add("dP = dP * D", "dA = dA * D")
     text.add(
-        f"dq = {text.dot('tl.trans(k)', 'tl.trans(dP)', 'dq')}",
-        f"dk = {text.dot('tl.trans(q)', 'dP', 'dk')}",
-        f"dk = {text.dot('tl.trans(k)', 'dA + tl.trans(dA)', 'dk')}",
+        f"dq = {text.dot('dP', 'k', 'dq')}",
+        f"dk = {text.dot('tl.trans(dP)', 'q', 'dk')}",
+        f"dk = {text.dot('dA + tl.trans(dA)', 'k', 'dk')}",
     )
 
 
 def decay_vjp(text: Text) -> None:
     """Adjoint of G from every factor made of it, then of g: G is the running sum of g."""
     text.add(
-        # R's share of row i of A cancels A's own: what is left of both is Z_i . Y_i
-        "in_D = dP * P",
-        "dG += on_diagonal + tl.sum(in_D, 1) - tl.sum(in_D + dA * keys, 0)",
-        "dG += tl.sum(dq * tl.trans(q).to(tl.float32), 0)",
-        "dG_end += carry * tl.load(d_carry_ptr + tile)",
+        "in_D = dP * P + dA * keys",
+        "dG = tl.sum(in_D, 1) - tl.sum(in_D, 0)",
+        "dG += tl.sum(dq * q.to(tl.float32) + dk * k.to(tl.float32), 1)",
+        "dk_end = tl.trans(dk_end)",
+        "at_end = tl.sum(dk_end * k.to(tl.float32), 1)",
+        "dG -= at_end",
+        "dG_end = tl.sum(at_end, 0) + carry * tl.load(d_carry_ptr + tile)",
+        "dk += dk_end",
         "dg = tl.sum(tl.where(row[:, None] >= row[None, :], dG[:, None], 0.0), 0) + dG_end",
         "tl.store(dg_ptr + (n * T + t) * H + h, dg, mask=t_ok)",
     )
 
 
-def store_rows(text: Text, name: str, columns: str, ok: str) -> None:
-    """A transposed tile [..., BC] into a [N, T, H, D] tensor."""
+def store_rows(text: Text, name: str, tile: str, columns: str, ok: str) -> None:
+    """A tile [BC, ...] into a [N, T, H, D] tensor."""
     text.add(
         f"tl.store({name}_ptr + n * {name}_n + t[:, None] * {name}_t + h * {name}_h"
-        f" + {columns}[None, :], tl.trans({name}).to({name}_ptr.dtype.element_ty),"
+        f" + {columns}[None, :], ({tile}).to({name}_ptr.dtype.element_ty),"
         f" mask=t_ok[:, None] & {ok}[None, :])"
     )
 
@@ -282,15 +281,15 @@ def store_gradients(text: Text) -> None:
     """Through the normalisation, and out."""
     kernels = text.kernels
     text.add("dq = dq * SCALE")
-    units = {"q": "tl.trans(q).to(tl.float32) * (1.0 / SCALE)", "k": "tl.trans(k).to(tl.float32)"}
+    units = {"q": "q.to(tl.float32) * (1.0 / SCALE)", "k": "k.to(tl.float32)"}
     for name, unit in units.items():
         if kernels.shape.unit:
             text.add(
                 f"unit = {unit}",
-                f"scale = tl.load({name}_scale_ptr + tile * BC + row)[None, :]",
-                f"d{name} = scale * (d{name} - unit * tl.sum(unit * d{name}, 0)[None, :])",
+                f"scale = tl.load({name}_scale_ptr + tile * BC + row)[:, None]",
+                f"d{name} = scale * (d{name} - unit * tl.sum(unit * d{name}, 1)[:, None])",
             )
-        store_rows(text, f"d{name}", "ks", "k_ok")
+        store_rows(text, f"d{name}", f"d{name}", "ks", "k_ok")
     text.add("tl.store(dbeta_ptr + (n * T + t) * H + h, dbeta, mask=t_ok)")
     store_signals(text, "0")
     for name in kernels.trained:

@@ -92,10 +92,18 @@ def _identical(results: Results) -> list[str]:
     for rule, task, same in results.identical.itertuples(index=False):
         grouped.setdefault((task, same), []).append(rule)
     return [
-        f"Identical by construction on {COLUMNS[task]}: {', '.join(rules)} and {same} (the whole "
-        "sequence fits one chunk, so nothing written is ever read)."
+        f"Identical by construction on {COLUMNS[task]}: {', '.join(rules)} and {same} "
+        f"({_why(results, task, rules)})."
         for (task, same), rules in grouped.items()
     ]
+
+
+def _why(results: Results, task: str, rules: list[str]) -> str:
+    trials = (row.trial for row in results.plan.rows if row.rule in rules)
+    trials = (trial for trial in trials if trial.setting.task == task)
+    if all(trial.setting.length <= trial.rule.chunk_size for trial in trials):
+        return "the whole sequence fits one chunk, so nothing written is ever read"
+    return "the same mathematics"
 
 
 def _losses(results: Results) -> list[str]:

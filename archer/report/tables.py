@@ -14,8 +14,8 @@ def cells(results: Results) -> pd.DataFrame:
     """The table as text: three decimals, "=" where a cell is identical by construction."""
     text = results.table.map(lambda value: "no score" if pd.isna(value) else f"{value:.3f}")
     for rule, task in results.identical[["rule", "task"]].itertuples(index=False):
-        place = text.index.get_loc(row_name(rule)), text.columns.get_loc(COLUMNS[task])
-        text.iloc[place] = str(text.iloc[place]) + MARK
+        column = text[COLUMNS[task]]
+        text[COLUMNS[task]] = column.mask(column.index == row_name(rule), column + MARK)
     return text
 
 

@@ -1,0 +1,106 @@
+"""Statements made of statements: all, not, how many."""
+
+from dataclasses import dataclass
+
+from archer.report.claims.statements import NotAbove, Order, Statement
+from archer.report.claims.table import ScoreTable
+from archer.report.claims.verdict import UNCLEAR, Outcome, best_of, truth
+
+
+@dataclass(frozen=True)
+class All:
+    """Every part holds; the first that does not speaks for all."""
+
+    parts: tuple[Statement, ...]
+
+    def judge(self, table: ScoreTable) -> Outcome:
+        outcomes = [part.judge(table) for part in self.parts]
+        for status in ("refuted", "unchecked", "rounding"):
+            for outcome in outcomes:
+                if outcome.status == status:
+                    return outcome
+        noted = [outcome for outcome in outcomes if outcome.note]
+        return (noted or outcomes or [UNCLEAR])[0]
+
+
+@dataclass(frozen=True)
+class Any:
+    """One of the plausible readings holds."""
+
+    parts: tuple[Statement, ...]
+
+    def judge(self, table: ScoreTable) -> Outcome:
+        return best_of([part.judge(table) for part in self.parts])
+
+
+@dataclass(frozen=True)
+class Not:
+    """The part does not hold."""
+
+    part: Statement
+
+    def judge(self, table: ScoreTable) -> Outcome:
+        if isinstance(self.part, Order):
+            p = self.part
+            return NotAbove(p.model, p.base, p.task, p.sign, p.strong).judge(table)
+        outcome = self.part.judge(table)
+        if outcome.status in ("unchecked", "rounding"):
+            return UNCLEAR
+        return truth(outcome.status == "refuted", None, outcome.actual, outcome.note)
+
+
+@dataclass(frozen=True)
+class Count:
+    """Of the parts, at least `least` and at most `most` hold."""
+
+    parts: tuple[Statement, ...]
+    least: int
+    most: int
+
+    def judge(self, table: ScoreTable) -> Outcome:
+        outcomes = [part.judge(table) for part in self.parts]
+        if any(outcome.status == "unchecked" for outcome in outcomes):
+            return UNCLEAR
+        held = sum(outcome.status != "refuted" for outcome in outcomes)
+        stated = float(self.least if self.least > 0 else self.most)
+        return truth(self.least <= held <= self.most, stated, float(held))
+
+
+@dataclass(frozen=True)
+class Never:
+    """Not one of them: unlike "does not improve", a small exception is one."""
+
+    part: Statement
+
+    def judge(self, table: ScoreTable) -> Outcome:
+        if isinstance(self.part, Order) and not self.part.strong:
+            outcome = self.part.judge(table)
+            if outcome.status == "unchecked" or outcome.note == "identical-by-construction":
+                return UNCLEAR if outcome.status != "refuted" else truth(True, None, outcome.actual)
+            return truth(outcome.status == "refuted", None, outcome.actual, outcome.note)
+        return Not(self.part).judge(table)
+
+
+@dataclass(frozen=True)
+class Guarded:
+    """A reading that refutes only when nothing else the sentence could mean is true."""
+
+    part: Statement
+    others: Statement
+
+    def judge(self, table: ScoreTable) -> Outcome:
+        outcome = self.part.judge(table)
+        if outcome.status == "refuted" and self.others.judge(table).status == "confirmed":
+            return UNCLEAR
+        return outcome
+
+
+@dataclass(frozen=True)
+class Unsure:
+    """A guess that may confirm but must not refute."""
+
+    part: Statement
+
+    def judge(self, table: ScoreTable) -> Outcome:
+        outcome = self.part.judge(table)
+        return outcome if outcome.status in ("confirmed", "rounding") else UNCLEAR

@@ -1,0 +1,93 @@
+"""What a result folder knows beyond its table: the scores of each seed."""
+
+from dataclasses import dataclass, field
+from itertools import combinations
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+
+@dataclass(frozen=True)
+class Details:
+    """seed_scores: columns row, column (task as in the table), seed, score; one row per seed.
+
+    identical: pairs of row names and a task that one training makes equal by construction, as
+    {(row, row, task)}; when None, the known rules of the laboratory are recognised by name.
+    """
+
+    seed_scores: pd.DataFrame = field(
+        default_factory=lambda: pd.DataFrame(columns=["row", "column", "seed", "score"])
+    )
+    identical: frozenset[tuple[str, str, str]] | None = None
+
+    def cell(self, row: str, column: str) -> pd.Series:
+        """Scores by seed; empty when nothing is known."""
+        frame = self.seed_scores
+        chosen = frame[(frame["row"] == row) & (frame["column"] == column)]
+        return chosen.set_index("seed")["score"]
+
+    def within_noise(self, a: str, b: str, column: str) -> bool | None:
+        """Does the 95 % t interval of the paired difference hold zero? None: seeds unknown."""
+        if self.seed_scores.empty:
+            return None
+        both = pd.concat([self.cell(a, column), self.cell(b, column)], axis=1, join="inner")
+        if len(both) < 2:
+            return None
+        d = both.iloc[:, 0].to_numpy(float) - both.iloc[:, 1].to_numpy(float)
+        if np.ptp(d) == 0:
+            return bool(d[0] == 0)
+        interval = stats.ttest_1samp(d, 0.0).confidence_interval(0.95)
+        return bool(interval.low <= 0 <= interval.high)
+
+    def spreads(self, row: str, column: str) -> tuple[float, ...]:
+        """What may stand behind +-: deviation, standard error, half of the 95 % interval."""
+        x = self.cell(row, column).to_numpy(float)
+        if len(x) < 2:
+            return ()
+        sd = float(x.std(ddof=1))
+        error = sd / len(x) ** 0.5
+        return sd, float(x.std()), error, float(stats.t.ppf(0.975, len(x) - 1)) * error
+
+
+def from_trials(trials: pd.DataFrame) -> Details:
+    """Scores per seed of a folder's trials: the selected ones, averaged over settings.
+
+    trials: see `archer.mad.scoring.select`, and row (the name in the table). A column identical_to
+    says where a trial ran another rule's graph. Details without seeds when columns are missing:
+    the table alone is then what can be checked.
+    """
+    needed = {"rule", "row", "task", "setting", "seed", "test_accuracy", "protocol"}
+    if not needed <= set(trials) or trials["protocol"].nunique() != 1:
+        return Details()
+    # These load torch, which a table alone does not need.
+    from archer.mad.scoring import select, task_scores
+    from archer.mad.settings import COLUMNS
+
+    rows = trials.drop_duplicates("rule").set_index("rule")["row"]
+    protocol: Literal["strict", "mad-lab"] = (
+        "strict" if trials["protocol"].iloc[0] == "strict" else "mad-lab"
+    )
+    scores = task_scores(select(trials, protocol)).dropna()
+    scores["row"] = scores["rule"].map(rows)
+    scores["column"] = scores["task"].replace(COLUMNS)
+    kept = scores.rename(columns={"accuracy": "score"})[["row", "column", "seed", "score"]]
+    return Details(kept, _identical(trials, rows, COLUMNS) if "identical_to" in trials else None)
+
+
+def _identical(
+    trials: pd.DataFrame, rows: pd.Series, columns: dict[str, str]
+) -> frozenset[tuple[str, str, str]]:
+    """Pairs of rows that ran one graph in every setting of a task."""
+    found: set[tuple[str, str, str]] = set()
+    for task, part in trials.groupby("task"):
+        graph = (
+            part["identical_to"].astype(object).where(part["identical_to"].notna(), part["rule"])
+        )
+        runs = graph.groupby(part["rule"]).agg(["nunique", "first"])
+        whole = runs[runs["nunique"] == 1]["first"]
+        for a, b in combinations(whole.index, 2):
+            if whole[a] == whole[b]:
+                found.add((str(rows[a]), str(rows[b]), columns.get(str(task), str(task))))
+    return frozenset(found)

@@ -1,0 +1,54 @@
+"""What a sentence speaks of: names, and the sentence with them lifted out."""
+
+from dataclasses import dataclass, field, replace
+
+from archer.report.claims.figures import Figure
+
+
+@dataclass(frozen=True)
+class Mention:
+    """Names meant, in order; several readings when it is unclear which.
+
+    quant: "each", "none", "most", "only", "any" or "count" (exactly `count`, at least with
+    `at_least`); plain: a single name.
+    """
+
+    readings: tuple[tuple[str, ...], ...]
+    quant: str = "each"
+    count: int = 0
+    at_least: bool = False
+    group: bool = False
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.readings[0]
+
+    @property
+    def single(self) -> str | None:
+        one = len(self.readings) == 1 and len(self.names) == 1 and self.quant == "each"
+        return self.names[0] if one else None
+
+
+@dataclass
+class Skeleton:
+    """text: the pattern text; models, tasks, figures, ranges: what M0, T0, N0, R0 stand for."""
+
+    text: str
+    models: list[Mention] = field(default_factory=list)
+    tasks: list[Mention] = field(default_factory=list)
+    figures: list[Figure] = field(default_factory=list)
+    ranges: list[tuple[Figure, Figure]] = field(default_factory=list)
+    lifted: str = ""
+
+    def with_text(self, text: str) -> "Skeleton":
+        return replace(self, text=text)
+
+
+def add_tasks(s: Skeleton, mention: Mention) -> str:
+    s.tasks.append(mention)
+    return f"T{len(s.tasks) - 1}"
+
+
+def add_models(s: Skeleton, mention: Mention) -> str:
+    s.models.append(mention)
+    return f"M{len(s.models) - 1}"

@@ -1,0 +1,21 @@
+"""Equivalence: can a difference larger than a margin be ruled out?"""
+
+import numpy as np
+from numpy.typing import ArrayLike
+from statsmodels.stats.weightstats import DescrStatsW
+
+MARGIN = 0.01
+
+
+def equivalence_p(differences: ArrayLike, margin: float = MARGIN) -> float:
+    """p-value of two one-sided t tests (Schuirmann 1987) that the mean lies within +-margin.
+
+    differences: one number per seed. nan with fewer than two seeds. Differences that are all the
+    same number leave nothing to estimate: 0 when it lies inside the margin, else 1.
+    """
+    d = np.asarray(differences, float)
+    if len(d) < 2:
+        return float("nan")
+    if np.ptp(d) == 0:
+        return 0.0 if abs(d[0]) < margin else 1.0
+    return float(DescrStatsW(d).ttost_mean(-margin, margin)[0])
