@@ -67,6 +67,12 @@ def _hash_renamed(rule: RuleGraph, renaming: dict[str, str]) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
+def hook_digest(graph: Graph) -> str:
+    """Digest of one hook under its own names."""
+    hashes = _Hashes(graph, {})
+    return repr(sorted((name, hashes.digest(index)) for name, index in graph.outputs))
+
+
 class _Hashes:
     """Digests of the nodes of one graph.
 

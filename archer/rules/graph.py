@@ -108,8 +108,15 @@ class RuleGraph:
         return graph
 
     def is_default(self, hook: str) -> bool:
-        """Whether the hook is DeltaNet's own."""
-        return self.hook(hook) == default_graph(hook)
+        """Whether the hook is DeltaNet's own, in whatever order it is written."""
+        return hook in self._default_hooks
+
+    @cached_property
+    def _default_hooks(self) -> frozenset[str]:
+        from archer.rules.canonical import hook_digest
+
+        own = {hook: hook_digest(self.hook(hook)) for hook in HOOKS}
+        return frozenset(hook for hook in HOOKS if own[hook] == hook_digest(default_graph(hook)))
 
     def knob(self, name: str) -> KnobSpec:
         """The knob of that name. Raises KeyError."""

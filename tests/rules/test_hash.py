@@ -272,3 +272,14 @@ def test_random_rules(seed: int) -> None:
     for number in _numbers(("all", trees)):
         changed = [_replaced(tree, number, number + 0.001) for tree in trees]
         assert _random_rule(changed, None, {}).rule_hash != plain.rule_hash
+
+
+def test_deltas_own_write_in_another_order_is_still_delta() -> None:
+    class Swapped(Rule):
+        def write(self, S, dS, slots, p):
+            return dS + S
+
+    graph = trace(Swapped)
+    assert graph.is_default("write")
+    assert graph.rule_hash == builtin_graph("delta").rule_hash
+    assert not builtin_graph("momentum").is_default("write")

@@ -1,0 +1,62 @@
+"""The figures of a dry run."""
+
+import time
+
+import pytest
+
+from archer.mad.estimate import estimate, matmul_rate, memory, parameters
+from archer.mad.plan import make_plan
+from archer.mad.presets import core, mad, smoke
+from archer.model.config import ModelConfig
+from archer.rules.load import BUILTIN, builtin_graph
+
+
+def plan(*names, preset=None, **options):
+    return make_plan([builtin_graph(name) for name in names], preset or smoke(), **options)
+
+
+def test_counts_are_those_of_the_plan():
+    cost = estimate(plan("delta", "momentum", seeds=2), "cpu")
+    assert cost.trials == 2 * 6 * 2
+    assert cost.trained == 2 * 6 * 2 - 2 * 2  # memorization and compression are delta's
+    assert cost.populations == 6 + 4
+    assert cost.steps == cost.trained * 2 * (64 // 32)
+    lengths = {"delta": 8 + 31 + 32 + 8 + 31 + 32, "momentum": 31 + 32 + 31 + 32}
+    assert cost.training_tokens == 2 * 2 * 64 * sum(lengths.values())
+    assert cost.evaluation_tokens == cost.training_tokens  # 32 + 32 held-out examples
+
+
+def test_the_whole_benchmark_is_what_the_protocol_costs():
+    cost = estimate(plan("delta", preset=mad()), "cpu")
+    assert (cost.trials, cost.trained, cost.steps) == (396, 396, 5_384_400)
+    assert cost.training_tokens == 181_477_862_400
+
+
+def test_parameters_counted_by_hand():
+    dim, inner, vocabulary = 128, 352, 16
+    mixer = 4 * dim * dim + 3 * 4 * dim + dim + dim  # q, k, v, out; convolutions; beta; norm
+    decay = dim + 2  # a linear map, A_log and dt_bias
+    block = 2 * dim + mixer + 3 * dim * inner  # two norms, mixer, SwiGLU
+    ends = vocabulary * dim + dim + vocabulary * dim + vocabulary
+    config = ModelConfig(vocabulary, 127)
+    assert parameters(builtin_graph("delta"), config) == 2 * block + ends
+    assert parameters(builtin_graph("gated_delta"), config) == 2 * (block + decay) + ends
+
+
+def test_more_members_and_more_work_cost_more():
+    one, two = (estimate(plan("delta", preset=core(), seeds=n), "cpu") for n in (1, 2))
+    assert two.seconds == pytest.approx(2 * one.seconds)
+    assert two.memory_bytes == pytest.approx(2 * one.memory_bytes)
+    largest = max(memory(p) for p in plan("delta", preset=core()).populations)
+    assert one.memory_bytes == largest
+
+
+def test_the_rate_of_this_machine_is_a_plausible_number():
+    assert 1e8 < matmul_rate("cpu") < 1e14
+
+
+def test_an_estimate_of_everything_takes_a_moment():
+    everything = plan(*BUILTIN, preset=mad())
+    began = time.perf_counter()
+    assert estimate(everything, "cpu").trials == len(BUILTIN) * 396
+    assert time.perf_counter() - began < 10

@@ -1,0 +1,154 @@
+"""Workers: the same results as training here, and what happens when one of them is lost."""
+
+import json
+import os
+import signal
+import threading
+from dataclasses import replace
+
+import pytest
+import torch
+
+from archer.errors import ArcherError
+from archer.mad.plan import Population, make_plan
+from archer.mad.presets import smoke
+from archer.mad.runner import Event, _run_here, run, worker_count
+from archer.mad.work import result_from_json, result_to_json, train
+from archer.rules.load import builtin_graph
+from archer.train.results import MemberResult
+
+
+def populations(*tasks: str, rule: str = "momentum", epochs: int = 2, **options):
+    preset = replace(smoke().only(tasks or None), epochs=epochs)
+    return make_plan([builtin_graph(rule)], preset, **options).populations
+
+
+def timeless(results: list[MemberResult] | tuple[MemberResult, ...]) -> list[MemberResult]:
+    return [replace(result, seconds=0.0) for result in results]
+
+
+def outcome(events: list[Event], index: int) -> Event:
+    (found,) = (e for e in events if e.index == index and e.kind in ("results", "failed"))
+    return found
+
+
+@pytest.fixture
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def test_workers_give_the_same_bits_as_training_here(one_thread, monkeypatch):
+    monkeypatch.setattr("archer.mad.runner._cores", lambda: 2)  # two workers of one thread
+    work = populations("memorization", "in-context-recall", seeds=2)
+    events = list(run(work, "cpu", 2))
+    here = list(_run_here(work, "cpu"))
+    for index, population in enumerate(work):
+        alone = timeless(train(population, "cpu"))
+        assert [result.status for result in alone] == ["finished", "finished"]
+        assert timeless(outcome(events, index).results) == alone
+        assert timeless(outcome(here, index).results) == alone
+
+
+@pytest.mark.parametrize(
+    "runner", [lambda work: run(work, "cpu", 1), lambda w: _run_here(w, "cpu")]
+)
+def test_events_tell_a_populations_story_in_order(runner):
+    events = list(runner(populations("memorization")))
+    assert [event.kind for event in events] == ["began", "progress", "progress", "results"]
+    shown = [event.progress for event in events if event.progress]
+    assert [(p.epoch, p.epochs, p.step, p.steps, p.active, p.members) for p in shown] == [
+        (1, 2, 2, 4, 1, 1),
+        (2, 2, 4, 4, 1, 1),
+    ]
+
+
+def test_results_go_through_json_unchanged():
+    (result,) = train(populations("in-context-recall")[0], "cpu")
+    assert len(result.history) == 2
+    assert result_from_json(json.loads(json.dumps(result_to_json(result)))) == result
+
+
+def test_work_begins_with_the_longest():
+    work = populations()
+    began = [event.index for event in run(work, "cpu", 1) if event.kind == "began"]
+    sizes = [work[index].training_tokens for index in began]
+    assert sizes == sorted(sizes, reverse=True)
+    assert sorted(began) == list(range(6))
+
+
+def impossible(population: Population) -> Population:
+    """A population that raises as soon as it is trained: a knob out of its bounds."""
+    return Population(tuple(replace(t, knobs=(("mu", 7.0),)) for t in population.trials))
+
+
+@pytest.mark.parametrize(
+    "runner", [lambda work: run(work, "cpu", 1), lambda w: _run_here(w, "cpu")]
+)
+def test_a_population_that_raises_is_reported_and_the_rest_goes_on(runner):
+    work = populations("in-context-recall", "selective-copying")
+    events = list(runner([impossible(work[0]), work[1]]))
+    assert outcome(events, 0).kind == "failed"
+    assert outcome(events, 0).reason.startswith("momentum.mu=7 is out of bounds")
+    assert outcome(events, 1).kind == "results"
+
+
+def children() -> set[int]:
+    """Process ids of this process's own children, the living ones."""
+    found = set()
+    for task in os.listdir("/proc/self/task"):
+        with open(f"/proc/self/task/{task}/children") as file:
+            found |= {int(pid) for pid in file.read().split()}
+    return found
+
+
+def test_a_killed_worker_costs_its_population_and_no_other():
+    before = children()
+    work = populations("in-context-recall", "selective-copying", "memorization", epochs=10)
+    events, killed = [], False
+    for event in run(work, "cpu", 1):
+        events.append(event)
+        if event.kind == "progress" and not killed:
+            (worker,) = children() - before
+            os.kill(worker, signal.SIGKILL)
+            killed = True
+    kinds = {e.index: e for e in events if e.kind in ("results", "failed")}
+    assert len(kinds) == 3
+    lost = events[0].index
+    assert kinds[lost].kind == "failed"
+    assert kinds[lost].reason == "worker process was killed, perhaps for want of memory"
+    assert {kinds[index].kind for index in {0, 1, 2} - {lost}} == {"results"}
+    assert children() == before
+
+
+def test_closing_early_ends_the_workers():
+    before = children()
+    events = run(populations(epochs=10_000), "cpu", 2)
+    assert next(events).kind == "began"
+    assert len(children() - before) == 2
+    events.close()
+    assert children() == before
+
+
+def test_closing_early_ends_the_thread_too():
+    before = set(threading.enumerate())
+    events = _run_here(populations("memorization", epochs=100_000), "cpu")
+    while next(events).kind != "progress":
+        pass
+    (thread,) = set(threading.enumerate()) - before
+    events.close()
+    thread.join(timeout=20)
+    assert not thread.is_alive()
+
+
+def test_no_more_workers_than_work_or_cores(monkeypatch):
+    monkeypatch.setattr("archer.mad.runner._cores", lambda: 4)
+    work = populations()
+    assert worker_count(work) == 4
+    assert worker_count(work[:3]) == 3
+    assert worker_count(work, 2) == 2
+    assert worker_count(work, 99) == 6
+    with pytest.raises(ArcherError, match="--workers 0: at least one is needed"):
+        worker_count(work, 0)

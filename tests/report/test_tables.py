@@ -1,0 +1,56 @@
+"""The table as people see it."""
+
+import pandas as pd
+from rich.console import Console
+
+from archer.mad.settings import TASKS
+from archer.report.tables import cells, markdown_table, terminal_table
+from archer.rules.load import BUILTIN
+
+SCORES = {
+    ("delta", "in-context-recall"): 0.25,
+    ("momentum", "in-context-recall"): 0.7504,
+    ("adam", "in-context-recall"): None,
+    ("delta", "memorization"): 0.5,
+    ("momentum", "memorization"): 0.5,
+    ("adam", "memorization"): 0.5,
+}
+
+
+def test_cells_have_three_decimals_marks_and_no_score(made):
+    text = cells(made(SCORES))
+    assert text["Context Recall"].tolist() == ["0.250", "0.750", "no score"]
+    assert text["Memorize"].tolist() == ["0.500", "0.500=", "0.500="]
+
+
+def test_the_terminal_shows_rules_by_their_short_names_and_the_best_in_bold(made):
+    console = Console(width=100, force_terminal=True, color_system="standard")
+    with console.capture() as capture:
+        console.print(terminal_table(made(SCORES)))
+    lines = capture.get().splitlines()
+    body = {line.split()[0]: line for line in lines if line.split()[0] in ("delta", "momentum")}
+    assert "\x1b[1m0.750\x1b[0m" in body["momentum"]
+    assert "\x1b[1m0.250" not in body["delta"]
+    assert "\x1b[1m0.500\x1b[0m" in body["delta"]
+
+
+def test_the_whole_table_fits_a_terminal_of_80_characters(made):
+    results = made({(rule, task): 0.5 for rule in BUILTIN for task in TASKS})
+    console = Console(width=80, soft_wrap=True)
+    with console.capture() as capture:
+        console.print(terminal_table(results))
+    assert "…" not in capture.get()
+    assert max(map(len, capture.get().splitlines())) <= 80
+    words = " ".join(capture.get().split())
+    for word in ("Compress", "Memorize", "Selective", "Average", "softmax_attention 0.500 0.500"):
+        assert word in words
+
+
+def test_markdown_tables_are_markdown():
+    frame = pd.DataFrame({"A": ["1", "2"], "B": ["3", "4"]}, index=["x", "y"])
+    assert markdown_table(frame).splitlines() == [
+        "| | A | B |",
+        "|---|---:|---:|",
+        "| x | 1 | 3 |",
+        "| y | 2 | 4 |",
+    ]

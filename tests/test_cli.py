@@ -1,0 +1,443 @@
+"""The command line: what it prints, its exit codes, and that mistakes cost one clear line."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from archer.cli import COMMANDS, main
+from archer.mad.settings import TASKS
+from archer.rules.load import BUILTIN, builtin_graph, row_name
+
+SMOKE = ("--preset", "smoke")
+
+
+class Ran(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def archer(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Callable[..., Ran]:
+    """Run a command in this process, inside an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "120")
+
+    def run(*args: str | Path) -> Ran:
+        with pytest.raises(SystemExit) as ended:
+            main([str(arg) for arg in args])
+        captured = capfd.readouterr()
+        return Ran(int(ended.value.code or 0), captured.out, captured.err)
+
+    return run
+
+
+def left(folder: Path) -> list[str]:
+    return sorted(str(p.relative_to(folder)) for p in folder.rglob("*"))
+
+
+# --- what works ---------------------------------------------------------------------------------
+
+
+def test_help_is_there_for_every_command_with_an_example(archer):
+    assert all(f"• {name}" in archer("--help").out for name in COMMANDS)
+    for name in COMMANDS:
+        found = archer(name, "--help")
+        assert found.code == 0
+        assert f"Example: archer {name}" in found.out
+
+
+def test_help_answers_within_a_second():
+    environment = os.environ | {"COLUMNS": "80"}
+    best = 9.0
+    for _ in range(3):
+        began = time.perf_counter()
+        found = subprocess.run(
+            [sys.executable, "-c", "from archer.cli import main; main(['--help'])"],
+            env=environment,
+            capture_output=True,
+            text=True,
+        )
+        best = min(best, time.perf_counter() - began)
+        assert found.returncode == 0
+    assert best < 3  # under one second alone; here other tests run beside it
+
+
+def test_rules_lists_names_equations_knobs_slots_and_signals(archer):
+    found = archer("rules")
+    assert found.code == 0
+    blocks = {block.split()[0]: block for block in found.out.strip().split("\n\n") if block.strip()}
+    for name in BUILTIN:
+        assert f"{name}  {row_name(name)}" in found.out
+        graph = builtin_graph(name)
+        for knob in graph.knobs:
+            line = f"knob {name}.{knob.name} = {knob.default:g} in [{knob.low:g}, {knob.high:g}]"
+            assert line in found.out
+        assert f"slots {', '.join(graph.slots) or 'none'}; signals" in found.out
+        assert graph.rule_hash[:12] in found.out
+    assert "S_n = S_{n-1} + m_n                         (2)" in found.out
+    assert "knob adam_softmax.gamma = 0.1 in [0, 1], learned" in found.out
+    assert "knob adam.eps = 1e-08 in [1e-12, 1], log scale" in found.out
+    assert "signals decay (log_decay)" in found.out
+    assert "delta" in blocks
+
+
+def test_bench_trains_prints_the_table_and_says_what_it_wrote(archer, tmp_path, halving):
+    found = archer(
+        "bench",
+        "delta",
+        halving,
+        *SMOKE,
+        "--tasks",
+        "memorization",
+        "in-context-recall",
+        "--out",
+        tmp_path / "out",
+    )
+    assert found.code == 0
+    table = [line.split() for line in found.out.splitlines()]
+    assert any(row[:1] == ["delta"] and len(row) == 3 for row in table)
+    assert any(row[:1] == ["halving"] and row[-1].endswith("=") for row in table)
+    assert "not comparable to published ones" in found.out
+    for name in ("results.csv", "trials.csv", "report.md"):
+        assert str(tmp_path / "out" / name) in found.out
+    assert "[4/4]" not in found.err  # halving on memorization is delta's: trained once
+    assert "[3/3]" in found.err
+    assert left(tmp_path) == ["out", "out/report.md", "out/results.csv", "out/trials.csv"]
+    results = pd.read_csv(tmp_path / "out" / "results.csv", index_col=0)
+    assert results.index.tolist() == ["delta_net_4layer", "halving"]
+    assert results.columns.tolist() == ["Context Recall", "Memorize"]
+
+
+def test_bench_passes_its_options_on(archer, tmp_path):
+    found = archer(
+        *("bench", "momentum", *SMOKE, "--tasks", "in-context-recall", "--seeds", "2"),
+        *("--protocol", "mad-lab", "--heads", "2", "--device", "cpu", "--precision", "bf16"),
+        *("--set", "momentum.mu=0.7", "--learn", "momentum.mu", "--workers", "1"),
+    )
+    assert found.code == 0, found.err
+    trials = pd.read_csv(tmp_path / "results" / "smoke" / "trials.csv")
+    assert trials["seed"].tolist() == [0, 1]
+    for column, value in {
+        "protocol": "mad-lab",
+        "heads": 2,
+        "precision": "bf16",
+        "knob.mu": 0.7,
+        "device": "cpu",
+    }.items():
+        assert set(trials[column]) == {value}
+    assert {f"learned.mu.layer{i}.head{j}" for i in range(2) for j in range(2)} < set(trials)
+
+
+def test_a_dry_run_counts_and_trains_nothing(archer, tmp_path):
+    found = archer("bench", "delta", "--preset", "mad", "--dry-run", "--device", "cpu")
+    assert found.code == 0
+    assert "396 (396 trained" in found.out
+    assert "up to 5,384,400" in found.out
+    for word in ("populations", "tokens", "memory", "time", "nothing was trained"):
+        assert word in found.out
+    assert left(tmp_path) == []
+
+
+def test_all_eight_rules_by_default(archer):
+    found = archer("bench", *SMOKE, "--dry-run", "--device", "cpu")
+    assert "48 (40 trained" in found.out
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_data_writes_arrays(archer, tmp_path, task):
+    found = archer("data", task, "--split", "validation", "--n", "3", "--out", "new/x.npz")
+    assert found.code == 0
+    assert f"3 x {np.load(tmp_path / 'new' / 'x.npz')['inputs'].shape[1]}" in found.out
+    with np.load(tmp_path / "new" / "x.npz") as arrays:
+        assert {name: arrays[name].dtype for name in arrays} == {
+            "inputs": np.int32,
+            "targets": np.int32,
+        }
+
+
+def test_a_new_rule_passes_check_and_trains(archer, tmp_path):
+    assert archer("new", "my_rule").code == 0
+    assert left(tmp_path) == ["my_rule.py"]
+    found = archer("check", "my_rule.py")
+    assert found.code == 0
+    assert "my_rule.py: valid rule" in found.out
+    found = archer(
+        *("bench", "my_rule.py", *SMOKE, "--tasks", "in-context-recall"),
+        *("--set", "my_rule.mu=0.25", "--out", "out"),
+    )
+    assert found.code == 0, found.err
+    assert pd.read_csv(tmp_path / "out" / "trials.csv")["knob.mu"].tolist() == [0.25]
+    again = archer("new", "my_rule")
+    assert (again.code, again.err.startswith("error: my_rule.py exists already")) == (2, True)
+
+
+def test_export_prints_or_writes_one_file(archer, tmp_path):
+    printed = archer("export", "momentum", "--to", "fla-naive")
+    assert printed.code == 0
+    assert "def delta_rule_chunkwise(" in printed.out
+    written = archer("export", "momentum", "--out", "momentum.py")
+    assert written.out == "wrote momentum.py\n"
+    assert (tmp_path / "momentum.py").read_text() == printed.out
+
+
+# --- what does not ------------------------------------------------------------------------------
+
+HEAD = "import torch\nfrom archer import Knob, Rule\n\n\n"
+BAD_RULES = {
+    "does_not_import": ("import nothing_of_this_name\n", "does not import: ModuleNotFoundError"),
+    "bad_syntax": ("class Broken(Rule)\n", "syntax error"),
+    "two_rules": (
+        HEAD + "class One(Rule):\n    pass\n\n\nclass Two(Rule):\n    pass\n",
+        "defines 2 rules (One, Two); keep one rule per file",
+    ),
+    "no_rule": ("x = 1\n", "defines no rule"),
+    "operation": (
+        HEAD + "class Odd(Rule):\n    def gate(self, U, p):\n        return torch.fft.fft(U)\n",
+        "is not an allowed operation; allowed are",
+    ),
+    "shape": (
+        HEAD + "class Odd(Rule):\n    def gate(self, U, p):\n        return U.sum(-1)\n",
+        "the result must have shape [C, d_v]",
+    ),
+    "nan": (
+        HEAD
+        + "class Odd(Rule):\n    def write(self, S, dS, slots, p):\n"
+        + "        return S + torch.log(dS)\n",
+        "is NaN",
+    ),
+    "looks_ahead": (
+        HEAD
+        + "class Odd(Rule):\n    def local(self, scores, p):\n"
+        + "        return scores / (1 + scores.abs().sum(0))\n",
+        "lets a token see later ones",
+    ),
+    "bad_knob": (
+        HEAD + "class Odd(Rule):\n    mu = Knob(2.0, low=0.0, high=1.0)\n",
+        "lies outside its bounds",
+    ),
+    "hides_a_built_in_rule": (
+        HEAD
+        + "class Momentum(Rule):\n    def write(self, S, dS, slots, p):\n"
+        + "        return S + 2 * dS\n",
+        "named like the built-in rule momentum: rename its class",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BAD_RULES)
+def test_a_bad_rule_file_is_refused_in_one_line(archer, tmp_path, name):
+    text, message = BAD_RULES[name]
+    (tmp_path / "bad.py").write_text(text)
+    refused(archer("bench", "delta", "bad.py", *SMOKE), message)
+    assert left(tmp_path) == ["bad.py"]
+    if name == "hides_a_built_in_rule":
+        return
+    checked = archer("check", "bad.py")
+    assert checked.code == 2
+    assert "bad.py: not a valid rule" in checked.out
+    assert message in checked.out
+
+
+def refused(found: Ran, message: str) -> None:
+    assert found.code == 2, found
+    assert found.out == ""
+    assert found.err.count("\n") == 1, found.err
+    assert found.err.startswith("error: ")
+    assert message in found.err
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["bench", "detla"], "unknown rule 'detla': did you mean delta"),
+        (["bench", "missing.py"], "missing.py: no such rule file"),
+        (["bench", "notes.txt/"], "no such rule file"),
+        (["bench", "delta", "delta"], "two rules are named delta"),
+        (["bench", "--tasks", "memorisation"], "did you mean memorization"),
+        (["bench", "--tasks", "--seeds", "1"], "no task given"),
+        (["bench", "momentum", "--set", "momentum.mu=2"], "use a value in [0, 1]"),
+        (["bench", "momentum", "--set", "momentum.mu=nan"], "is out of bounds"),
+        (["bench", "momentum", "--set", "momentum.mu=much"], "'much' is not a number"),
+        (["bench", "momentum", "--set", "momentum.mu"], "write NAME=VALUE"),
+        (["bench", "momentum", "--set", "momentum.m=1"], "momentum has momentum.mu"),
+        (["bench", "momentum", "--set", "mu=0.5"], "a knob is written rule.knob"),
+        (["bench", "momentum", "--learn", "momentum.m"], "momentum has momentum.mu"),
+        (
+            ["bench", "momentum", "--learn", "momentum.mu", "--set", "momentum.mu=1"],
+            "cannot be learned from its bound",
+        ),
+        (["bench", "delta", "--seeds", "0"], "at least one seed is needed"),
+        (["bench", "delta", "--workers", "0"], "at least one is needed"),
+        (["bench", "delta", "--heads", "7"], "7 heads do not divide dim"),
+        (["bench", "delta", "--heads", "0"], "heads is 0; it must be at least 1"),
+        (["bench", "delta", "--out", "file"], "cannot write to file: File exists; choose"),
+        (["bench", "delta", "--out", "file/x"], "cannot write to file/x: Not a directory; choose"),
+        (["export", "detla"], "unknown rule 'detla': did you mean delta"),
+        (["export", "delta", "--out", "file/x.py"], "Not a directory; choose another place"),
+        (["export", "delta", "--out", "missing/x.py"], "No such file or directory; choose"),
+        (["export", "delta", "--out", "."], "it is a folder; name a file in it"),
+        (["check", "detla"], "unknown rule 'detla': did you mean delta"),
+        (["new", "My-Rule"], "'My-Rule' cannot be a rule's name; use lower-case words"),
+        (["new", "delta"], "'delta' is a built-in rule; choose another name"),
+        (["new", "my_rule", "--folder", "file/x"], "cannot make the folder file/x"),
+        (["data", "memorisation", "--out", "x.npz"], "did you mean memorization"),
+        (["data", "memorization", "--out", "x.npy"], "must end in .npz"),
+        (["data", "memorization", "--out", "file/x.npz"], "cannot write to file"),
+        (["data", "memorization", "--out", "x.npz", "--n", "0"], "use at least 1"),
+        (["data", "memorization", "--out", "x.npz", "--seed", "-1"], "use 0 or more"),
+        (["data", "memorization", "--out", "x.npz", "--set", "size=3"], "no such field; it has"),
+        (["data", "memorization", "--out", "x.npz", "--set", "seq_len=x"], "seq_len=x: not int"),
+        (["data", "memorization", "--out", "x.npz", "--set", "seq_len=3"], "use an even number"),
+    ],
+)
+def test_a_mistake_costs_one_line_exit_code_2_and_no_files(archer, tmp_path, args, message):
+    (tmp_path / "file").write_text("kept")
+    preset = SMOKE if args[0] == "bench" else ()
+    refused(archer(*args, *preset), message)
+    assert left(tmp_path) == ["file"]
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
+def test_a_gpu_that_is_not_there_is_said(archer, tmp_path):
+    refused(
+        archer("bench", "delta", "--device", "cuda"), "torch sees no GPU here; use --device cpu"
+    )
+    assert left(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("args", "names"),
+    [
+        ([], "bench"),
+        (["bunch"], "bench"),
+        (["bench", "--presets", "smoke"], "--preset"),
+        (["bench", "--preset", "large"], "smoke"),
+        (["bench", "--seeds", "two"], "--seeds"),
+        (["bench", "--protocol", "loose"], "mad-lab"),
+        (["bench", "--device", "tpu"], "cuda"),
+        (["bench", "--precision", "fp8"], "bf16"),
+        (["data", "memorization"], "--out"),
+        (["data", "memorization", "--out", "x.npz", "--split", "valid"], "validation"),
+        (["export", "delta", "--to", "onnx"], "fla-naive"),
+        (["new"], "NAME"),
+    ],
+)
+def test_options_that_do_not_exist_are_refused_by_name(archer, tmp_path, args, names):
+    found = archer(*args)
+    assert found.code == 2
+    assert found.out == ""
+    assert names in found.err
+    assert "Traceback" not in found.err
+    assert left(tmp_path) == []
+
+
+def test_a_full_disk_leaves_no_half_written_results(archer, tmp_path, monkeypatch):
+    def fail(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    found = archer("bench", "delta", *SMOKE, "--tasks", "memorization", "--out", "out")
+    assert found.code == 2
+    assert found.err.splitlines()[-1].startswith("error: cannot write out/trials.csv: No space")
+    assert left(tmp_path) == ["out"]
+
+
+# --- as processes -------------------------------------------------------------------------------
+
+
+def start(folder: Path, *args: str) -> subprocess.Popen[str]:
+    """A benchmark too long to end by itself, in a process group of its own as in a terminal."""
+    return subprocess.Popen(
+        [sys.executable, "-c", "from archer.cli import main; main()", "bench", *args],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        process_group=0,
+    )
+
+
+def workers(process: subprocess.Popen[str]) -> set[int]:
+    found = set()
+    for task in os.listdir(f"/proc/{process.pid}/task"):
+        text = Path(f"/proc/{process.pid}/task/{task}/children").read_text()
+        found |= {int(pid) for pid in text.split()}
+    return found
+
+
+def alive(pid: int) -> bool:
+    return Path(f"/proc/{pid}").exists()
+
+
+@pytest.mark.parametrize("moment", ["workers are starting", "a population has ended"])
+def test_ctrl_c_ends_everything_with_one_message_and_no_files(tmp_path, moment):
+    with start(tmp_path, "delta", *SMOKE, "--seeds", "16", "--workers", "2") as process:
+        try:
+            while len(found := workers(process)) < 2:
+                assert process.poll() is None
+                time.sleep(0.02)
+            if moment == "a population has ended":
+                assert process.stderr is not None
+                assert process.stderr.readline().startswith("[1/6]")
+            os.killpg(process.pid, signal.SIGINT)
+            out, err = process.communicate(timeout=30)
+        finally:
+            process.kill()
+    *before, last = err.splitlines()
+    assert (process.returncode, out) == (130, "")
+    assert last == "stopped: nothing was written"
+    assert all(line.startswith("[") for line in before)
+    assert [p for p in tmp_path.rglob("*") if p.is_file()] == []
+    # one that was only just born ends by itself, as its input has ended
+    deadline = time.monotonic() + 15
+    while any(map(alive, found)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not any(map(alive, found))
+
+
+def test_a_killed_worker_costs_its_population_and_the_table_says_so(tmp_path):
+    tasks = ("--tasks", "in-context-recall", "memorization")  # the longest begins
+    long = ("delta", *SMOKE, "--seeds", "16", "--workers", "1", "--out", "out")
+    with start(tmp_path, *long, *tasks) as process:
+        try:
+            while not (found := workers(process)):
+                assert process.poll() is None
+                time.sleep(0.02)
+            time.sleep(1.0)
+            os.kill(min(found), signal.SIGKILL)
+            out, err = process.communicate(timeout=120)
+        finally:
+            process.kill()
+    assert process.returncode == 0
+    assert "failed: worker process was killed, perhaps for want of memory" in err
+    trials = pd.read_csv(tmp_path / "out" / "trials.csv")
+    lost = trials[trials["status"] == "failed"]
+    assert set(lost["task"]) == {"in-context-recall"}
+    assert set(lost["reason"]) == {"worker process was killed, perhaps for want of memory"}
+    assert len(trials[trials["status"] == "finished"]) == 16
+    assert "no score" in out
+    assert "trials on Context Recall failed: worker process was killed" in out
+
+
+def test_a_reader_that_leaves_early_is_no_error(tmp_path):
+    code = "from archer.cli import main; main(['rules'])"
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.stderr is not None
+        assert process.stderr.read() == ""
