@@ -195,6 +195,7 @@ def _leads_to(graph: Graph, wanted: frozenset[str]) -> set[int]:
     """Nodes that depend on a wanted input through differentiable operations."""
     found: set[int] = set()
     for position, node in enumerate(graph.nodes):
-        if (node.op == "input" and node.attr in wanted) or (node.op not in ops.BOOLEAN and any(arg in found for arg in node.args)):
+        is_wanted = node.op == "input" and node.attr in wanted
+        if is_wanted or (node.op not in ops.BOOLEAN and any(arg in found for arg in node.args)):
             found.add(position)
     return found

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
+from archer.rules.base import Rule
 from archer.rules.builder import Builder
 from archer.rules.canonical import rule_hash
 from archer.rules.graph import Graph, KnobSpec, RuleGraph, SignalSpec, default_graph
 from archer.rules.load import BUILTIN, builtin_graph, load_graph
+from archer.rules.trace import trace
 
 Body = Callable[..., Path]
 
