@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from archer.bench import bench as bench
+    from archer.benchmark import bench as bench
     from archer.errors import ArcherError as ArcherError
     from archer.rules.base import Knob as Knob
     from archer.rules.base import Rule as Rule
@@ -22,7 +22,7 @@ __version__ = "0.1.0"
 # Names are imported on first use, so that `archer --help` need not wait for torch.
 _WHERE = {
     "ArcherError": "archer.errors",
-    "bench": "archer.bench",
+    "bench": "archer.benchmark",
     "Knob": "archer.rules.base",
     "Rule": "archer.rules.base",
     "Signal": "archer.rules.base",

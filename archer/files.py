@@ -1,5 +1,6 @@
 """Files that are written whole or not at all."""
 
+import contextlib
 import os
 import tempfile
 from pathlib import Path
@@ -24,6 +25,8 @@ def prepare_folder(folder: Path) -> Path:
 def write_whole(path: Path, content: str | bytes) -> Path:
     """Write beside the target, flush to disk, then rename over it. Raises ArcherError."""
     data = content.encode() if isinstance(content, str) else content
+    if path.is_dir():
+        raise ArcherError(f"cannot write {path}: it is a folder; name a file in it")
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with open(temporary, "wb") as file:
@@ -32,6 +35,9 @@ def write_whole(path: Path, content: str | bytes) -> Path:
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise ArcherError(f"cannot write {path}: {error.strerror or error}") from error
+        reason = error.strerror or str(error)
+        raise ArcherError(f"cannot write {path}: {reason}; choose another place") from error
+    finally:  # also on Ctrl-C; nothing is left of it after a rename
+        with contextlib.suppress(OSError):
+            temporary.unlink()
     return path

@@ -1,7 +1,7 @@
 """From rules, a preset and seeds to trials, and from trials to populations."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from archer.errors import ArcherError
@@ -9,8 +9,9 @@ from archer.mad.presets import Preset
 from archer.mad.settings import Setting
 from archer.mad.trial import SELECTS, Protocol, Trial, make_trial, trial_from_json
 from archer.model.config import ModelConfig
+from archer.model.knobs import to_logit
 from archer.rules.graph import RuleGraph
-from archer.rules.load import builtin_graph
+from archer.rules.load import BUILTIN, builtin_graph
 from archer.train.population import Regime
 
 
@@ -84,8 +85,11 @@ class Knobs:
             value = self.values.get(name)
             if value is not None and not spec.low <= value <= spec.high:
                 raise ArcherError(
-                    f"{name}={value:g} is out of bounds [{spec.low:g}, {spec.high:g}]"
+                    f"{name}={value:g} is out of bounds: use a value in "
+                    f"[{spec.low:g}, {spec.high:g}]"
                 )
+            if name in self.learn:
+                to_logit(spec, spec.default if value is None else value)
 
 
 def _knob(name: str, rules: Sequence[RuleGraph]) -> Any:
@@ -112,11 +116,15 @@ def make_plan(
     knobs: Knobs | None = None,
     precision: str = "fp32",
     largest: int = 96,
+    together: bool = False,
 ) -> Plan:
     """The plan of a benchmark; trials that are mathematically one are trained once.
 
-    largest: most members of one population. Raises ArcherError for two rules of one name, bad
-    knobs, or seeds < 1.
+    largest: most members of one population. together: for a GPU, where a population should be
+    large and finds out itself how many train at a time: its trials may also differ in vocabulary
+    and number of training examples, the longest come first, and `largest` does not matter.
+    Raises ArcherError for two rules of one name or one that hides a built-in rule, bad knobs, or
+    seeds < 1.
     """
     _check_rules(rules, seeds)
     knobs = knobs or Knobs()
@@ -131,16 +139,22 @@ def make_plan(
             rows.append(Row(rule.name, trial, _identical(rule, trial, first.get(trial.id))))
             first.setdefault(trial.id, rule.name)
     unique = {row.trial.id: row.trial for row in reversed(rows)}
-    populations = _populations(list(reversed(unique.values())), largest)
+    trials = list(reversed(unique.values()))
+    populations = _joined(trials) if together else _populations(trials, largest)
     return Plan(preset, protocol, tuple(rules), tuple(rows), tuple(populations))
 
 
 def _check_rules(rules: Sequence[RuleGraph], seeds: int) -> None:
+    for rule in rules:
+        if rule.name in BUILTIN and rule.rule_hash != builtin_graph(rule.name).rule_hash:
+            raise ArcherError(
+                f"a rule of your own is named like the built-in rule {rule.name}: rename its class"
+            )
     names = [rule.name for rule in rules]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ArcherError(
-            f"two rules are named {', '.join(twice)}: rename the class in one of the files"
+            f"two rules are named {', '.join(twice)}: name each once, or rename one class"
         )
     if not rules:
         raise ArcherError("no rule given: name at least one")
@@ -187,11 +201,10 @@ def model(preset: Preset, setting: Setting) -> ModelConfig:
 
 
 def _identical(rule: RuleGraph, trial: Trial, trained: str | None) -> str | None:
-    """The rule this trial is mathematically the same as: one already planned, or delta."""
-    if trained is not None:
-        return trained
-    is_delta = trial.rule.rule_hash == builtin_graph("delta").rule_hash
-    return "delta" if is_delta and rule.name != "delta" else None
+    """The rule this trial is mathematically the same as: delta, or one already planned."""
+    if trial.rule.rule_hash == builtin_graph("delta").rule_hash:
+        return None if rule.name == "delta" else "delta"
+    return trained
 
 
 def _populations(trials: Sequence[Trial], largest: int) -> list[Population]:
@@ -204,6 +217,31 @@ def _populations(trials: Sequence[Trial], largest: int) -> list[Population]:
         for group in groups.values()
         for start in range(0, len(group), largest)
     ]
+
+
+def _joined(trials: Sequence[Trial]) -> list[Population]:
+    """As few populations as shapes allow, in each the longest trials first."""
+    groups: dict[str, list[Trial]] = {}
+    for trial in trials:
+        groups.setdefault(_sequence_shape(trial), []).append(trial)
+    by_length = [
+        sorted(group, key=lambda t: -t.setting.num_train_examples) for group in groups.values()
+    ]
+    return [Population(tuple(group)) for group in by_length]
+
+
+# Tasks whose instances look alike to a model: the same positions are scored.
+_ALIKE = {"noisy-in-context-recall": "in-context-recall"}
+
+
+def _sequence_shape(trial: Trial) -> str:
+    """What members must share whatever is padded."""
+    setting = trial.setting
+    held_out = setting.num_validation_examples, setting.num_test_examples
+    task = _ALIKE.get(setting.task, setting.task), setting.num_tokens_to_copy
+    sizes = replace(trial.model, vocab_size=1)
+    parts = (trial.rule.rule_hash, trial.rule.name, trial.learn, trial.regime)
+    return repr((*parts, held_out, task, sizes))
 
 
 def _shape(trial: Trial) -> str:

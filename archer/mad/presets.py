@@ -38,9 +38,11 @@ class Preset:
     comparable: bool = True
 
     def only(self, tasks: Sequence[str] | None) -> "Preset":
-        """The same preset on some tasks only. Raises ArcherError for an unknown task."""
+        """The same preset on some tasks only. Raises ArcherError for an unknown task or none."""
         if tasks is None:
             return self
+        if not tasks:
+            raise ArcherError(f"no task given: name at least one of {', '.join(TASKS)}")
         wanted = {baseline(task).task for task in tasks}
         return replace(self, settings=tuple(s for s in self.settings if s.task in wanted))
 
@@ -91,7 +93,7 @@ def quick() -> Preset:
         ),
         replace(
             baseline("memorization"),
-            vocab_size=512,
+            vocab_size=1024,
             seq_len=16,
             num_train_examples=256,
             **held_out,

@@ -1,7 +1,7 @@
 """What a benchmark gives back: tidy tables, and what they were made from."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,14 @@ from archer.rules.load import row_name
 from archer.train.results import MemberResult
 
 NAN = float("nan")
+METRICS = ("accuracy", "perplexity")
+SPLITS = ("validation", "test")
+CURVES = ("trial", "epoch", "train_loss", *(f"{s}_{m}" for s in SPLITS for m in METRICS))
+
+
+def no_curves() -> pd.DataFrame:
+    """Curves of nothing."""
+    return pd.DataFrame(columns=list(CURVES))
 
 
 @dataclass(frozen=True)
@@ -21,7 +29,8 @@ class Results:
     """The outcome of a benchmark.
 
     trials: one row per rule and trial (columns in docs/results.md), a trial that is identical to
-    another's by construction included. out: the folder it was written to, if any.
+    another's by construction included. out: the folder it was written to, if any. curves: one row
+    per trained trial and epoch.
     """
 
     plan: Plan
@@ -29,6 +38,7 @@ class Results:
     seconds: float
     device: str
     out: Path | None = None
+    curves: pd.DataFrame = field(default_factory=no_curves)
 
     @cached_property
     def selected(self) -> pd.DataFrame:
@@ -48,12 +58,32 @@ class Results:
     @cached_property
     def identical(self) -> pd.DataFrame:
         """Rule, task, and the rule it is identical to there on every setting, by construction."""
-        found = []
-        for key, rows in self.trials.groupby(["rule", "task"], sort=False):
-            same = rows["identical_to"].unique()
-            if len(same) == 1 and isinstance(same[0], str):
-                found.append((*map(str, key), same[0]))
-        return pd.DataFrame(found, columns=["rule", "task", "identical_to"])
+        return identical_cells(self.trials)
+
+
+def identical_cells(trials: pd.DataFrame) -> pd.DataFrame:
+    """Rule, task, and the rule it is identical to there on every setting, by construction."""
+    found = []
+    for key, rows in trials.groupby(["rule", "task"], sort=False):
+        same = rows["identical_to"].unique()
+        if len(same) == 1 and isinstance(same[0], str):
+            found.append((*map(str, key), same[0]))
+    return pd.DataFrame(found, columns=["rule", "task", "identical_to"])
+
+
+def curves_frame(outcomes: Mapping[str, MemberResult]) -> pd.DataFrame:
+    """The learning curves: one row per trained trial and epoch, with the columns of CURVES."""
+    rows = [
+        (
+            trial,
+            at.epoch,
+            at.train_loss,
+            *(getattr(getattr(at, s), m) for s in SPLITS for m in METRICS),
+        )
+        for trial, result in outcomes.items()
+        for at in result.history
+    ]
+    return pd.DataFrame(rows, columns=list(CURVES))
 
 
 def trials_frame(

@@ -1,16 +1,19 @@
 """Runs populations on worker processes (processor) or in this process (GPU)."""
 
+import contextlib
 import json
 import os
 import queue
+import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from archer.errors import ArcherError
+from archer.errors import ArcherError, one_line
 from archer.mad.plan import Population
 from archer.mad.work import result_from_json, train
 from archer.train.results import MemberResult, Progress
@@ -41,8 +44,9 @@ def run(
         yield from _run_here(populations, device)
         return
     workers = worker_count(populations, workers)
-    pool = _Pool(populations, device, workers, threads=max(1, _cores() // workers))
+    pool = _Pool(populations, device, threads=max(1, _cores() // workers))
     try:
+        pool.open(workers)
         yield from pool.events()
     finally:
         pool.close()
@@ -98,23 +102,27 @@ def _train_here(
         results = train(population, device, report)
         events.put(Event(index, 0, "results", results=tuple(results)))
     except Exception as error:
-        events.put(Event(index, 0, "failed", reason=f"{type(error).__name__}: {error}"))
+        events.put(Event(index, 0, "failed", reason=one_line(error)))
 
 
 class _Pool:
     """Worker processes, each with a thread here that hands it work and reads its answers."""
 
-    def __init__(
-        self, populations: Sequence[Population], device: str, workers: int, threads: int
-    ) -> None:
+    def __init__(self, populations: Sequence[Population], device: str, threads: int) -> None:
         self.total = len(populations)
         self.waiting: queue.SimpleQueue[tuple[int, Population]] = queue.SimpleQueue()
         for item in _longest_first(populations):
             self.waiting.put(item)
         self.answers: queue.SimpleQueue[Event] = queue.SimpleQueue()
-        self.processes = [_start(device, threads) for _ in range(workers)]
-        for worker, process in enumerate(self.processes):
-            threading.Thread(target=self._feed, args=(worker, process), daemon=True).start()
+        self.start = partial(_start, device, threads)
+        self.lock, self.closed = threading.Lock(), False
+        self.processes: list[subprocess.Popen[str]] = []
+
+    def open(self, workers: int) -> None:
+        for _ in range(workers):
+            self.processes.append(self.start())
+        for worker in range(workers):
+            threading.Thread(target=self._feed, args=(worker,), daemon=True).start()
 
     def events(self) -> Iterator[Event]:
         ended = 0
@@ -124,22 +132,36 @@ class _Pool:
             yield event
 
     def close(self) -> None:
+        with self.lock:
+            self.closed = True
         for process in self.processes:
             process.kill()
         for process in self.processes:
             process.wait()
-            for pipe in (process.stdin, process.stdout):
-                if pipe:
-                    pipe.close()
+            _close_pipes(process)
 
-    def _feed(self, worker: int, process: subprocess.Popen[str]) -> None:
+    def _feed(self, worker: int) -> None:
         while True:
             try:
                 index, population = self.waiting.get_nowait()
             except queue.Empty:
                 return
             self.answers.put(Event(index, worker, "began"))
-            self.answers.put(self._train(index, worker, process, population))
+            try:
+                event = self._train(index, worker, self._living(worker), population)
+            except Exception as error:  # else nobody would ever hear of this population again
+                event = Event(index, worker, "failed", reason=f"worker lost: {one_line(error)}")
+                self.processes[worker].kill()
+                self.processes[worker].wait()
+            self.answers.put(event)
+
+    def _living(self, worker: int) -> subprocess.Popen[str]:
+        """The worker's process, started anew if it has died."""
+        with self.lock:
+            if self.processes[worker].poll() is not None and not self.closed:
+                _close_pipes(self.processes[worker])
+                self.processes[worker] = self.start()
+            return self.processes[worker]
 
     def _train(
         self, index: int, worker: int, process: subprocess.Popen[str], population: Population
@@ -147,22 +169,35 @@ class _Pool:
         """Hand over one population and pass its progress on until it ends."""
         assert process.stdin is not None
         assert process.stdout is not None
-        try:
+        with contextlib.suppress(BrokenPipeError):  # it is dead: told below, with its exit code
             process.stdin.write(json.dumps({"population": population.to_json()}) + "\n")
             process.stdin.flush()
-            for line in process.stdout:
-                answer: dict[str, Any] = json.loads(line)
-                if "progress" in answer:
-                    progress = Progress(**answer["progress"])
-                    self.answers.put(Event(index, worker, "progress", progress))
-                elif "results" in answer:
-                    results = tuple(result_from_json(each) for each in answer["results"])
-                    return Event(index, worker, "results", results=results)
-                else:
-                    return Event(index, worker, "failed", reason=answer["error"])
-        except (OSError, ValueError) as error:
-            return Event(index, worker, "failed", reason=f"worker lost: {error}")
-        return Event(index, worker, "failed", reason=f"worker ended ({process.wait()})")
+        for line in process.stdout:
+            if not line.endswith("\n"):
+                break  # it died in the middle of a word
+            answer: dict[str, Any] = json.loads(line)
+            if "progress" in answer:
+                progress = Progress(**answer["progress"])
+                self.answers.put(Event(index, worker, "progress", progress))
+            elif "results" in answer:
+                results = tuple(result_from_json(each) for each in answer["results"])
+                return Event(index, worker, "results", results=results)
+            else:
+                return Event(index, worker, "failed", reason=answer["error"])
+        return Event(index, worker, "failed", reason=f"worker process {_ending(process.wait())}")
+
+
+def _close_pipes(process: subprocess.Popen[str]) -> None:
+    for pipe in (process.stdin, process.stdout):
+        if pipe:
+            with contextlib.suppress(OSError):  # what a dead worker never read
+                pipe.close()
+
+
+def _ending(code: int) -> str:
+    if code == -signal.SIGKILL:
+        return "was killed, perhaps for want of memory"
+    return f"ended with code {code}"
 
 
 def _longest_first(populations: Sequence[Population]) -> list[tuple[int, Population]]:
@@ -178,4 +213,5 @@ def _start(device: str, threads: int) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         text=True,
         env=environment,
+        process_group=0,  # Ctrl-C is for this process, which then ends its workers
     )

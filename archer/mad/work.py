@@ -1,8 +1,10 @@
 """Trains one population: what a worker does, wherever it runs."""
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
+
+import torch
 
 from archer.mad.data import dataset
 from archer.mad.plan import Population
@@ -10,6 +12,9 @@ from archer.mad.trial import Trial
 from archer.train.data import MemberData
 from archer.train.population import train_population
 from archer.train.results import EpochMetrics, MemberResult, Progress, SplitMetrics
+from archer.train.width import fitting
+
+HALF_EMPTY = 0.5  # recording a step anew costs about as much as a hundred steps
 
 
 def train(
@@ -17,15 +22,23 @@ def train(
 ) -> list[MemberResult]:
     """The results of a population's members, in their order."""
     first = population.trials[0]
+    words = [trial.model.vocab_size for trial in population.trials]
+    model = replace(first.model, vocab_size=max(words))
+    members = [
+        replace(trial.member, words=n) for trial, n in zip(population.trials, words, strict=True)
+    ]
+    place = torch.device(device)
     result = train_population(
         first.rule,
-        first.model,
-        [trial.member for trial in population.trials],
+        model,
+        members,
         _data(population.trials),
         first.regime,
         learn=first.learn,
-        device=device,
+        device=place,
         on_progress=on_progress,
+        width=fitting(first.rule, model, first.regime.batch_size, place),
+        compact=0.0 if place.type == "cpu" else HALF_EMPTY,
     )
     return result.members
 

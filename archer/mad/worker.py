@@ -6,7 +6,6 @@ DEVICE THREADS`; it ends when its stdin closes, or when nobody reads its stdout 
 
 import json
 import os
-import signal
 import sys
 import traceback
 from dataclasses import asdict
@@ -15,7 +14,6 @@ from typing import Any, TextIO
 
 def main() -> None:
     device, threads = sys.argv[1], int(sys.argv[2])
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     out = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # a stray print must not enter the protocol
     import torch
@@ -27,6 +25,7 @@ def main() -> None:
 
 def serve(message: dict[str, Any], device: str, out: TextIO) -> None:
     """Train one population; an exception becomes an answer, not the end of the worker."""
+    from archer.errors import one_line
     from archer.mad.plan import Population
     from archer.mad.work import result_to_json, train
 
@@ -41,7 +40,7 @@ def serve(message: dict[str, Any], device: str, out: TextIO) -> None:
     except BrokenPipeError:
         raise
     except Exception as error:
-        send(error=f"{type(error).__name__}: {error}", trace=traceback.format_exc())
+        send(error=one_line(error), trace=traceback.format_exc())
 
 
 if __name__ == "__main__":

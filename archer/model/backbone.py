@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from archer.errors import ArcherError
 from archer.model.config import ModelConfig
 from archer.model.init import fill
-from archer.model.knobs import Knobs, KnobValues, complete, learned_names
+from archer.model.knobs import Knobs, KnobValues, complete, learned_names, swept_names
 from archer.model.layers import Embedding, Layer, Linear, RMSNorm, SwiGLU
 from archer.model.mixer import Mixer
 from archer.rules.graph import RuleGraph
@@ -23,13 +23,24 @@ from archer.rules.graph import RuleGraph
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a model is made of, besides its parameters; `knobs` has one complete row per member."""
+    """What a model is made of, besides its parameters.
+
+    knobs: one complete row per member. sweep: knobs that may differ between members. words: each
+    member's own vocabulary, at most the config's.
+    """
 
     config: ModelConfig
     rule: RuleGraph
     knobs: Sequence[KnobValues]
     learn: tuple[str, ...]
+    sweep: tuple[str, ...]
     chunk_size: int | None
+    words: tuple[int, ...]
+
+    @property
+    def padded(self) -> bool:
+        """Whether some member's vocabulary is smaller than the tensors."""
+        return min(self.words) < self.config.vocab_size
 
 
 class Block(nn.Module):
@@ -38,7 +49,7 @@ class Block(nn.Module):
     def __init__(self, recipe: Recipe, members: int | None) -> None:
         super().__init__()
         config = recipe.config
-        knobs = Knobs(recipe.rule, config.heads, members, recipe.knobs, recipe.learn)
+        knobs = Knobs(recipe.rule, config.heads, members, recipe.knobs, recipe.learn, recipe.sweep)
         self.mixer_norm = RMSNorm(members, config.dim, config.norm_eps)
         self.mixer = Mixer(config, recipe.rule, members, knobs, recipe.chunk_size)
         self.mlp_norm = RMSNorm(members, config.dim, config.norm_eps)
@@ -53,7 +64,12 @@ class Block(nn.Module):
 
 
 class Backbone(nn.Module):
-    """What the two backbones share: embedding, blocks, and the last norm and map to logits."""
+    """What the two backbones share: embedding, blocks, and the last norm and map to logits.
+
+    words: [P] int32, each member's vocabulary; logits beyond it are -inf.
+    """
+
+    words: Tensor
 
     def __init__(self, recipe: Recipe, members: int | None) -> None:
         super().__init__()
@@ -63,6 +79,8 @@ class Backbone(nn.Module):
         self.blocks = nn.ModuleList(Block(recipe, members) for _ in range(config.blocks))
         self.norm = RMSNorm(members, config.dim, config.norm_eps)
         self.unembed = Linear(members, config.dim, config.vocab_size, config.linear_std, bias=True)
+        words = torch.tensor(recipe.words, dtype=torch.int32)
+        self.register_buffer("words", words, persistent=False)
 
     def hidden(self, ids: Tensor, positions: Tensor | None) -> Tensor:
         """ids: [..., B, T] -> the last block's output, [..., B S, D], at S `positions` or all."""
@@ -78,6 +96,26 @@ class Backbone(nn.Module):
         found = [layer.learned() for layer in self.modules() if isinstance(layer, Knobs)]
         return {name: torch.stack([each[name] for each in found], -2) for name in found[0]}
 
+    def member_buffers(self) -> list[Tensor]:
+        """Buffers with a row per member: vocabularies and swept knobs."""
+        knobs = [layer for layer in self.modules() if isinstance(layer, Knobs)]
+        return [self.words, *(buffer for layer in knobs for buffer in layer.buffers())]
+
+    def resized(self, members: int) -> "Backbone":
+        """An untrained model of the same kind for any number of members, to copy rows into."""
+        recipe, words = self.recipe, (self.config.vocab_size,) * members
+        if self.recipe.padded:  # whoever comes in may be smaller
+            words = (1, *words[1:])
+        return type(self)(replace(recipe, knobs=[recipe.knobs[0]] * members, words=words), members)
+
+    def logits(self, x: Tensor) -> Tensor:
+        """[..., N, D] -> [..., N, V], -inf beyond a member's vocabulary."""
+        logits: Tensor = self.unembed(self.norm(x))
+        if not self.recipe.padded:
+            return logits
+        beyond = torch.arange(logits.shape[-1], device=x.device) >= self.words.view(-1, 1, 1)
+        return logits.masked_fill(beyond, -math.inf)
+
     @abstractmethod
     def forward(self, ids: Tensor, positions: Tensor | None = None) -> Tensor:
         """ids: [..., B, T] integers -> logits [..., B, S, V] at `positions` (all if None)."""
@@ -87,8 +125,7 @@ class LanguageModel(Backbone):
     """Next-token logits. ids: [..., B, T] integers -> [..., B, S, V]; S = T unless `positions`."""
 
     def forward(self, ids: Tensor, positions: Tensor | None = None) -> Tensor:
-        x = self.norm(self.hidden(ids, positions))
-        return _per_sequence(self.unembed(x), ids)
+        return _per_sequence(self.logits(self.hidden(ids, positions)), ids)
 
 
 class AutoEncoder(Backbone):
@@ -120,10 +157,13 @@ class AutoEncoder(Backbone):
                 f"not {ids.shape[-1]}; set ModelConfig.length"
             )
         last = torch.arange(ids.shape[-1], device=ids.device)[-1:]
-        z = self.hidden(ids, last)  # [..., B, D]
+        return _per_sequence(self.decode(self.hidden(ids, last), positions), ids)
+
+    def decode(self, z: Tensor, positions: Tensor | None) -> Tensor:
+        """z: [..., B, D], each sequence's last position -> logits [..., B S, V]."""
         places = self.places if positions is None else self.places[positions]
         x = (z.unsqueeze(-2) + places).flatten(-3, -2)
-        return _per_sequence(self.unembed(self.norm(self.decoder(x))), ids)
+        return self.logits(self.decoder(x))
 
 
 def sinusoids(length: int, dim: int) -> Tensor:
@@ -142,6 +182,7 @@ def build(
     knobs: Sequence[KnobValues] | None = None,
     learn: Sequence[str] = (),
     chunk_size: int | None = None,
+    words: Sequence[int] | None = None,
 ) -> Backbone:
     """A freshly initialised population, one member per stream.
 
@@ -149,27 +190,53 @@ def build(
     knobs: each member's knob values; what is missing takes its default.
     learn: knobs to train, beside those the rule itself declares learned.
     chunk_size: overrides the rule's.
+    words: each member's vocabulary where it is smaller than the config's; its weights are drawn at
+    that size, the rest of the tensors is 0.
     Raises ArcherError for unknown knobs or values out of bounds.
     """
     rows = [complete(rule, row) for row in ([{}] * len(streams) if knobs is None else knobs)]
     if len(rows) != len(streams):
         raise ArcherError(f"{len(streams)} streams but {len(rows)} rows of knobs; give one each")
-    recipe = Recipe(config, rule, rows, learned_names(rule, learn), chunk_size)
+    learned = learned_names(rule, learn)
+    sizes = (config.vocab_size,) * len(rows) if words is None else tuple(words)
+    sweep = swept_names(rows)
+    recipe = Recipe(config, rule, rows, learned, sweep, chunk_size, sizes)
     model = _kind(config)(recipe, len(streams))
     with torch.no_grad():
         for place, layer in model.named_modules():
             for name, draw in layer.draws.items() if isinstance(layer, Layer) else ():
-                fill(layer.get_parameter(name), f"{place}.{name}", draw, streams)
+                full = f"{place}.{name}"
+                fill(_own(full, layer.get_parameter(name), sizes), full, draw, streams)
     return model
+
+
+# Parameters with an axis for the vocabulary.
+_WORD_AXIS = {"embed.weight": 0, "unembed.weight": 1, "unembed.bias": 0}
+
+
+def _own(name: str, parameter: Tensor, words: Sequence[int]) -> list[Tensor]:
+    """The part of a parameter that each member uses."""
+    if name not in _WORD_AXIS:
+        return list(parameter)
+    axis = _WORD_AXIS[name]
+    return [row.narrow(axis, 0, n) for row, n in zip(parameter, words, strict=True)]
 
 
 def extract(model: Backbone, member: int) -> Backbone:
     """One member of a population as an ordinary module: ids [B, T], the same logits [B, T, V]."""
-    alone = _kind(model.config)(replace(model.recipe, knobs=[model.recipe.knobs[member]]), None)
+    recipe, words = model.recipe, int(model.words[member])
+    recipe = replace(
+        recipe,
+        config=replace(recipe.config, vocab_size=words),
+        knobs=[recipe.knobs[member]],
+        sweep=(),
+        words=(words,),
+    )
+    alone = _kind(model.config)(recipe, None)
     alone.to(next(model.parameters()))
     with torch.no_grad():
-        for mine, theirs in zip(alone.parameters(), model.parameters(), strict=True):
-            mine.copy_(theirs[member])
+        for (name, mine), theirs in zip(alone.named_parameters(), model.parameters(), strict=True):
+            mine.copy_(_own(name, theirs[member : member + 1], [words])[0])
     return alone
 
 

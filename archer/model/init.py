@@ -52,10 +52,7 @@ def time_step_bias(shape: Shape, random: torch.Generator) -> Tensor:
     return dt + torch.log(-torch.expm1(-dt))
 
 
-def fill(parameter: Tensor, name: str, draw: Draw, streams: Sequence[str] | str) -> None:
-    """Draws a parameter in place: [P, ...] from P streams, [...] from a single one."""
-    if isinstance(streams, str):
-        parameter.copy_(draw(tuple(parameter.shape), generator(streams, name)))
-        return
-    for row, stream in zip(parameter, streams, strict=True):
+def fill(rows: Sequence[Tensor], name: str, draw: Draw, streams: Sequence[str]) -> None:
+    """Draws a parameter of every member in place, each from its own stream."""
+    for row, stream in zip(rows, streams, strict=True):
         row.copy_(draw(tuple(row.shape), generator(stream, name)))

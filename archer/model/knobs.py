@@ -47,6 +47,11 @@ def learned_names(rule: RuleGraph, learn: Sequence[str]) -> tuple[str, ...]:
     return tuple(spec.name for spec in rule.knobs if spec.learn or spec.name in learn)
 
 
+def swept_names(rows: Sequence[KnobValues]) -> tuple[str, ...]:
+    """Knobs whose values are not the same in every row."""
+    return tuple(name for name in rows[0] if len({row[name] for row in rows}) > 1)
+
+
 def to_logit(spec: KnobSpec, value: float) -> float:
     """Where a learned knob starts. Raises ArcherError on a bound, where no gradient flows."""
     low, high, at = spec.low, spec.high, value
@@ -73,6 +78,7 @@ class Knobs(nn.Module):
 
     rows: one complete mapping per member (a single one for an ordinary module).
     learn: names of the learned ones; their logits are [P, H], or [H].
+    sweep: names of those that differ between members; the rest is the same for all.
     """
 
     def __init__(
@@ -82,6 +88,7 @@ class Knobs(nn.Module):
         members: int | None,
         rows: Sequence[KnobValues],
         learn: Sequence[str],
+        sweep: Sequence[str] = (),
     ) -> None:
         super().__init__()
         self.specs = {spec.name: spec for spec in rule.knobs}
@@ -95,19 +102,19 @@ class Knobs(nn.Module):
                 start = start.unsqueeze(-1).repeat(1, heads)
                 logit = nn.Parameter(start[0] if members is None else start)
                 self.register_parameter(f"{LOGIT}{name}", logit)
-            elif len(set(column)) == 1:
-                self.fixed[name] = column[0]
-            else:
+            elif name in sweep:
                 self.swept.append(name)
                 self.register_buffer(_swept(name), torch.tensor(column).unsqueeze(-1))
+            else:
+                self.fixed[name] = column[0]
 
     def forward(self, batch: int) -> dict[str, float | Tensor]:
         """Every knob as a number, or as [P * B, 1 or H]."""
         values: dict[str, float | Tensor] = dict(self.fixed)
         for name in self.swept:
-            values[name] = self.get_buffer(_swept(name)).repeat_interleave(batch, 0)
+            values[name] = _repeated(self.get_buffer(_swept(name)), batch)
         for name, value in self.learned().items():
-            values[name] = value.reshape(-1, value.shape[-1]).repeat_interleave(batch, 0)
+            values[name] = _repeated(value.reshape(-1, value.shape[-1]), batch)
         return values
 
     def learned(self) -> dict[str, Tensor]:
@@ -116,6 +123,11 @@ class Knobs(nn.Module):
             name: from_logit(self.specs[name], self.get_parameter(f"{LOGIT}{name}"))
             for name in self.learn
         }
+
+
+def _repeated(value: Tensor, batch: int) -> Tensor:
+    """[P, H] -> [P * batch, H]."""
+    return value.unsqueeze(1).expand(-1, batch, -1).flatten(0, 1)
 
 
 def _swept(name: str) -> str:

@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from archer.memory.dispatch import full
+from archer.memory.normalise import normalise
 from archer.model.init import Draw, constant, normal, uniform
 from archer.model.product import product
 
@@ -72,7 +74,7 @@ class RMSNorm(Layer):
         weight = self.weight.reshape(
             *self.weight.shape[:-1], *(1,) * (1 + self.groups), self.weight.shape[-1]
         )
-        return _Normalise.apply(full(x), self.eps) * weight  # type: ignore[no-any-return,no-untyped-call]
+        return normalise(full(x), self.eps) * weight
 
 
 class Embedding(Layer):
@@ -120,40 +122,6 @@ class SwiGLU(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.out(functional.silu(self.gate(x)) * self.value(x))
         return out
-
-
-def full(x: Tensor) -> Tensor:
-    """x in at least float32 (autocast hands bf16 over)."""
-    return x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
-
-
-def unit(x: Tensor) -> Tensor:
-    """x / sqrt(sum x^2 + 1e-6) over the last axis, as flash-linear-attention does for q and k."""
-    size = x.shape[-1]
-    return _Normalise.apply(x, 1e-6 / size, size**-0.5)  # type: ignore[no-any-return,no-untyped-call]
-
-
-class _Normalise(torch.autograd.Function):
-    """y = scale * x / sqrt(mean x^2 + eps), with two tensors saved instead of a chain's."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, eps: float, scale: float = 1.0) -> Tensor:
-        # not vecdot: autocast would take that in bf16
-        mean_square = x.square().sum(-1, keepdim=True).div_(x.shape[-1])
-        inverse = mean_square.add_(eps).rsqrt_()
-        y: Tensor = x * (inverse * scale)
-        ctx.save_for_backward(y, inverse)
-        ctx.scale = scale
-        return y
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
-        (dy,) = grads
-        y, inverse = ctx.saved_tensors
-        # dx = inverse * (scale * dy - y * mean(y dy) / scale)
-        along = (y * dy).sum(-1, keepdim=True)
-        along.mul_(inverse).div_(-y.shape[-1] * ctx.scale)
-        return torch.addcmul(dy * (inverse * ctx.scale), y, along), None, None
 
 
 class _ShiftedSum(torch.autograd.Function):

@@ -3,14 +3,16 @@
 Legend: P members, B batch, T length, N = B * T tokens, D dim, H heads, K head size.
 """
 
+from collections.abc import Sequence
+
 from torch import Tensor, nn
 from torch.nn import functional
 
-from archer.memory.chunkwise import chunkwise
+from archer.memory.dispatch import full, memory
 from archer.model.config import ModelConfig
 from archer.model.init import log_decay_rate, time_step_bias
 from archer.model.knobs import Knobs
-from archer.model.layers import CausalConv, Layer, Linear, RMSNorm, full, unit
+from archer.model.layers import CausalConv, Layer, Linear, RMSNorm
 from archer.rules.graph import RuleGraph, SignalSpec
 
 
@@ -23,7 +25,10 @@ class SignalMap(nn.Module):
         self.linear = Linear(members, config.dim, config.heads, config.linear_std)
 
     def forward(self, x: Tensor) -> Tensor:
-        raw = full(self.linear(x))
+        return self.activate(full(self.linear(x)))
+
+    def activate(self, raw: Tensor) -> Tensor:
+        """What follows the linear map."""
         match self.activation:
             case "sigmoid":
                 return raw.sigmoid()
@@ -48,7 +53,11 @@ class LogDecay(Layer):
         self.declare("dt_bias", (config.heads,), time_step_bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        step = functional.softplus(full(self.linear(x)) + self.dt_bias.unsqueeze(-2))
+        return self.activate(full(self.linear(x)))
+
+    def activate(self, raw: Tensor) -> Tensor:
+        """What follows the linear map."""
+        step = functional.softplus(raw + self.dt_bias.unsqueeze(-2))
         return -self.A_log.exp().unsqueeze(-2) * step
 
 
@@ -87,29 +96,32 @@ class Mixer(nn.Module):
         qkv = self.conv(qkv)
         qkv = functional.silu(qkv).view(-1, length, 3, self.heads, self.head_size)
         q, k, v = qkv.unbind(2)  # [P * B, T, H, K]
-        per_head = q.shape[:-1]
-        beta = self.beta(x).view(per_head)
-        signals = {
-            spec.name: self.get_submodule(f"signal_{spec.name}")(x).view(per_head)
-            for spec in self.rule.signals
-        }
+        o = self.read(q, k, v, [signal(x) for signal in self.signals()])
+        o = self.norm(o.reshape(*lead, tokens, self.heads, self.head_size))
+        out: Tensor = self.out(o.flatten(-2))
+        return out
+
+    def signals(self) -> list[SignalMap | LogDecay]:
+        """The map of beta, then those of the rule's signals."""
+        names = [f"signal_{spec.name}" for spec in self.rule.signals]
+        return [self.beta, *map(self.get_submodule, names)]  # type: ignore[list-item]
+
+    def read(self, q: Tensor, k: Tensor, v: Tensor, values: Sequence[Tensor]) -> Tensor:
+        """The memory's output; q, k, v: [P * B, T, H, K], values: those of `signals`, any shape."""
+        beta, *others = (value.view(q.shape[:-1]) for value in values)
+        signals = dict(zip((spec.name for spec in self.rule.signals), others, strict=True))
         decay = None if self.rule.decay is None else signals.pop(self.rule.decay)
-        q, k = unit(q), unit(k)
-        knobs = self.knobs(tokens // length)
-        o, _ = chunkwise(
+        return memory(
             self.rule,
             q,
             k,
             v,
             beta,
             decay,
-            knobs=knobs,
+            knobs=self.knobs(q.shape[0] // (self.norm.members or 1)),
             signals=signals,
             chunk_size=self.chunk_size,
         )
-        o = self.norm(o.reshape(*lead, tokens, self.heads, self.head_size))
-        out: Tensor = self.out(o.flatten(-2))
-        return out
 
 
 def _signal(members: int | None, config: ModelConfig, spec: SignalSpec) -> nn.Module:

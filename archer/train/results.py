@@ -83,7 +83,11 @@ class PopulationResult:
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a training stands after an epoch; seconds since it began."""
+    """Where a training stands; seconds since it began.
+
+    epoch: the furthest any member has come. step, steps: means over members, an ended one counting
+    as done. active: members that have not stopped early or diverged.
+    """
 
     epoch: int
     epochs: int

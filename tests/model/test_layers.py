@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from archer.model.layers import CausalConv, Embedding, Layer, Linear, RMSNorm, SwiGLU, unit
+from archer.memory.normalise import unit
+from archer.model.layers import CausalConv, Embedding, Layer, Linear, RMSNorm, SwiGLU
 from archer.model.product import product
 
 

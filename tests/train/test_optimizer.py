@@ -89,3 +89,58 @@ def test_inactive_members_keep_their_bits_whatever_their_gradient(poison):
     assert torch.equal(flat.values[1], before[1])
     assert flat.values.isfinite().all()
     assert (flat.values[[0, 2]] != before[[0, 2]]).all()
+
+
+def test_one_kernel_does_what_the_separate_operations_do():
+    flats, optimizers = [], []
+    for _ in range(2):
+        model = Toy(slice(0, 3)).float()
+        flats.append(FlatParameters(model, 3, align=8))
+        optimizers.append(AdamW(flats[-1], LR, WD))
+    random = torch.Generator().manual_seed(0)
+    last = torch.tensor([True, False, True])
+    for step in range(6):
+        active = last if step > 3 else None
+        grads = torch.randn(flats[0].grads.shape, generator=random)
+        for flat in flats:
+            flat.grads.copy_(grads)
+        optimizers[0].step(active)
+        optimizers[1].steps += 1 if active is None else active
+        optimizers[1]._fused(active)
+        torch.testing.assert_close(flats[1].values, flats[0].values, rtol=1e-6, atol=1e-7)
+    frozen = optimizers[1].mean[1].clone()
+    assert not torch.equal(frozen, optimizers[1].mean[0])
+
+
+def test_a_row_that_another_member_takes_starts_afresh():
+    flat = FlatParameters(Toy(slice(0, 3)), 3)
+    optimizer = AdamW(flat, LR, WD)
+    for _ in range(3):
+        flat.grads.fill_(0.5)
+        optimizer.step()
+    optimizer.restart(1, 1e-2, 0.0)
+    assert optimizer.steps.tolist() == [3, 0, 3]
+    before = flat.values[1].clone()
+    flat.grads.fill_(0.5)
+    optimizer.step()
+    # Adam's first step is lr * sign(gradient)
+    torch.testing.assert_close(before - flat.values[1], torch.full_like(before, 1e-2))
+
+
+def test_parameters_can_be_aligned():
+    model = Toy(slice(0, 3))
+    before = {name: p.detach().clone() for name, p in model.named_parameters()}
+    flat = FlatParameters(model, 3, align=8)
+    assert flat.values.shape == (3, 24 + 8 + 8)
+    assert [place.start for place in flat.places.values()] == [0, 24, 32]
+    for name, parameter in model.named_parameters():
+        assert torch.equal(parameter, before[name])
+    flat.backward(model.loss(inputs(0)))
+    other = Toy(slice(0, 3))
+    grads = torch.autograd.grad(other.loss(inputs(0)), other.parameters())
+    for name, grad in zip(before, grads, strict=True):
+        torch.testing.assert_close(flat.views(flat.grads)[name], grad)
+    padding = torch.ones(40, dtype=torch.bool)
+    for place in flat.places.values():
+        padding[place] = False
+    assert not flat.grads[:, padding].any()

@@ -12,7 +12,9 @@ from archer.model import ModelConfig, build
 from archer.rules.load import builtin_graph
 from archer.train import population
 from archer.train.data import MemberData, Split, epoch_order
+from archer.train.network import Network
 from archer.train.population import Member, Regime, train_population
+from archer.train.scorer import score_split
 
 CONFIG = ModelConfig(vocab_size=8, length=12, dim=16, heads=2)
 NEVER = 2.0  # no accuracy is above it
@@ -129,9 +131,8 @@ def test_an_easy_task_is_learned_and_stops():
     accuracy = (module(ids).argmax(-1) == ids).float().mean().item()
     assert accuracy == pytest.approx(easy.best.test.plain_accuracy)
     assert [p.epoch for p in seen] == list(range(1, 13))
-    assert [p.active for p in seen] == [2] * (len(easy.history) - 1) + [1] * (
-        13 - len(easy.history)
-    )
+    ended = len(easy.history)
+    assert [p.active for p in seen] == [2] * (ended - 1) + [1] * (13 - ended)
     assert (seen[2].step, seen[2].steps, seen[2].members) == (24, 96, 2)
 
 
@@ -141,15 +142,17 @@ def scripted(monkeypatch, rows: dict[str, list[list[tuple[float, float]]]]):
     Returns the list of parameters seen after each epoch.
     """
     seen: list[list[torch.Tensor]] = []
-    calls = iter([(epoch, name) for epoch in range(99) for name in ("validation", "test")])
 
-    def evaluate(model, _):
-        epoch, name = next(calls)
-        if name == "validation":
-            seen.append([p.detach().clone() for p in model.parameters()])
-        return torch.tensor([[acc, acc, math.log(ppl), ppl] for acc, ppl in rows[name][epoch]])
+    def score(_, network, seats, members):
+        epoch = len(seen)
+        seen.append([p.detach().clone() for p in network.model.parameters()])
+        lines = []
+        for member in members:
+            found = [rows[name][epoch][member] for name in ("validation", "test")]
+            lines.append([x for acc, ppl in found for x in (acc, acc, math.log(ppl), ppl)])
+        return torch.tensor(lines)
 
-    monkeypatch.setattr(population, "evaluate", evaluate)
+    monkeypatch.setattr(population.Scorer, "score", score)
     return seen
 
 
@@ -214,10 +217,10 @@ EIGHT_PLAIN = [replace(member, knobs={}) for member in EIGHT[:2]]
 def test_metrics_are_means_over_batches_of_128():
     splits = [arrays(5, 128), arrays(6, 20)]
     both = tuple(np.concatenate(pair) for pair in zip(*splits, strict=True))
-    model = build(builtin_graph("delta"), CONFIG, ["a"])
+    network = Network(build(builtin_graph("delta"), CONFIG, ["a"]), "fp32")
     cpu = torch.device("cpu")
-    parts = [population.evaluate(model, Split([arrays_], cpu)) for arrays_ in splits]
-    whole = population.evaluate(model, Split([both], cpu))
+    parts = [score_split(network, Split([arrays_], cpu), [0]) for arrays_ in splits]
+    whole = score_split(network, Split([both], cpu), [0])
     mean = (parts[0] + parts[1]) / 2
     torch.testing.assert_close(whole[:, [0, 2, 3]], mean[:, [0, 2, 3]])
     plain = (parts[0][:, 1] * 128 + parts[1][:, 1] * 20) / 148
@@ -246,11 +249,10 @@ def test_a_rule_that_never_reads_what_it_writes_trains_as_delta_bit_for_bit():
 
 
 def test_the_order_of_the_data_is_the_members_own():
-    first = epoch_order(["a", "b"], 1, 50)
-    assert torch.equal(first[0].sort().values, torch.arange(50))
-    assert not torch.equal(first[0], first[1])
-    assert torch.equal(first[1], epoch_order(["b"], 1, 50)[0])
-    assert not torch.equal(first[0], epoch_order(["a"], 2, 50)[0])
+    first = epoch_order("a", 1, 50)
+    assert torch.equal(first.sort().values, torch.arange(50))
+    assert not torch.equal(first, epoch_order("b", 1, 50))
+    assert not torch.equal(first, epoch_order("a", 2, 50))
 
 
 def test_a_last_batch_may_be_smaller():
@@ -259,16 +261,26 @@ def test_a_last_batch_may_be_smaller():
 
 
 def test_only_scored_positions_are_kept():
-    split = Split([arrays(0, 4), arrays(1, 4)], torch.device("cpu"))
+    split = Split([arrays(0, 4), arrays(1, 6)], torch.device("cpu"))
     assert split.positions.tolist() == [1, 2, 4, 5, 7, 8, 10, 11]
-    inputs, targets = split.take(torch.tensor([[3, 0], [1, 2]]))
-    assert np.array_equal(inputs[0], arrays(0, 4)[0][[3, 0]])
-    assert np.array_equal(targets[1], arrays(1, 4)[1][[1, 2]][:, split.positions])
+    inputs, targets = split.take(torch.tensor([1, 0]), torch.tensor([[5, 0], [1, -1]]))
+    assert np.array_equal(inputs[0], arrays(1, 6)[0][[5, 0]])
+    assert np.array_equal(targets[0], arrays(1, 6)[1][[5, 0]][:, split.positions])
+    assert np.array_equal(targets[1, 0], arrays(0, 4)[1][1, split.positions])
+    assert (targets[1, 1] == -100).all()
+
+
+def test_members_share_the_arrays_they_share():
+    mine, theirs = arrays(0, 4), arrays(1, 4)
+    split = Split([mine, theirs, mine], torch.device("cpu"))
+    assert split.source == [0, 1, 0]
+    assert split.inputs.shape[0] == 2
 
 
 def test_members_of_other_shapes_and_missing_data_are_refused():
+    longer = tuple(array[:, :5] for array in arrays(1, 4))
     with pytest.raises(ArcherError, match="in a population apart"):
-        Split([arrays(0, 4), arrays(1, 5)], torch.device("cpu"))
+        Split([arrays(0, 4), longer], torch.device("cpu"))
     with pytest.raises(ArcherError, match="2 members and 1 data sets"):
         train("delta", EIGHT_PLAIN, [0])
 

@@ -1,25 +1,30 @@
 """Benchmark rules on MAD: the Python face of `archer bench`."""
 
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
+from archer.check import checked_graph
 from archer.errors import ArcherError
 from archer.files import prepare_folder
 from archer.mad.plan import Knobs, Plan, make_plan
 from archer.mad.presets import Preset
 from archer.mad.presets import preset as find_preset
-from archer.mad.results import Results, trials_frame
-from archer.mad.runner import Event, run
+from archer.mad.results import Results, curves_frame, trials_frame
+from archer.mad.runner import Event, run, worker_count
 from archer.mad.trial import Protocol
 from archer.report.files import write_results
-from archer.rules.load import BUILTIN, load_graph
+from archer.rules.load import BUILTIN
+from archer.store import Store, open_store
+from archer.store.training import kept, train_missing
 from archer.train.results import MemberResult
 
 
 def bench(
-    rules: Sequence[str] | None = None,
+    rules: Sequence[str | Path] | None = None,
     *,
     preset: str | Preset = "quick",
     tasks: Sequence[str] | None = None,
@@ -32,13 +37,16 @@ def bench(
     precision: str | None = None,
     workers: int | None = None,
     out: str | Path | None = None,
+    store: str | Path | None = None,
     progress: bool = True,
 ) -> Results:
     """Train rules on MAD and return their tables; see `archer bench --help`.
 
     rules: built-in names or paths of rule files, all built-in ones by default. knobs: values by
-    "rule.knob"; learn: knobs to train, by "rule.knob". out: folder for results.csv, trials.csv
-    and report.md, nothing is written without it. Raises ArcherError for anything it cannot do.
+    "rule.knob"; learn: knobs to train, by "rule.knob". out: folder for the files of
+    docs/results.md, nothing is written without it. store: folder, file or URL of the database of
+    trials, by default in `out`; what it has is not trained again. Raises ArcherError for anything
+    it cannot do.
     """
     device = find_device(device)
     plan = plan_bench(
@@ -53,8 +61,12 @@ def bench(
         learn=learn,
         precision=precision,
     )
+    if device == "cpu":
+        worker_count(plan.populations, workers)  # refuses a bad number before anything is written
     folder = None if out is None else prepare_folder(Path(out))
-    results = run_plan(plan, device, workers, progress=progress)
+    address = folder if store is None else store
+    with nullcontext() if address is None else open_store(address) as opened:
+        results = run_plan(plan, device, workers, progress=progress, store=opened)
     if folder is None:
         return results
     write_results(results, folder)
@@ -62,7 +74,7 @@ def bench(
 
 
 def plan_bench(
-    rules: Sequence[str] | None = None,
+    rules: Sequence[str | Path] | None = None,
     *,
     preset: str | Preset = "quick",
     tasks: Sequence[str] | None = None,
@@ -75,13 +87,15 @@ def plan_bench(
     precision: str | None = None,
 ) -> Plan:
     """What `bench` would train, without training it. Arguments as there."""
-    if isinstance(rules, str):
+    if isinstance(rules, str | Path):
         rules = [rules]
+    if isinstance(tasks, str):
+        tasks = [tasks]
     chosen = find_preset(preset) if isinstance(preset, str) else preset
     chosen = chosen.only(tasks)
     if heads is not None:
         chosen = replace(chosen, heads=heads)
-    graphs = [load_graph(rule) for rule in rules or BUILTIN]
+    graphs = [checked_graph(str(rule)) for rule in rules or BUILTIN]
     return make_plan(
         graphs,
         chosen,
@@ -92,19 +106,36 @@ def plan_bench(
     )
 
 
-def run_plan(plan: Plan, device: str, workers: int | None = None, *, progress: bool) -> Results:
-    """Train a plan's populations. Raises ArcherError if every one of them failed."""
+def run_plan(
+    plan: Plan,
+    device: str,
+    workers: int | None = None,
+    *,
+    progress: bool,
+    store: Store | None = None,
+) -> Results:
+    """Train a plan's populations, or what the store lacks of them.
+
+    Raises ArcherError if every one of them failed; KeyboardInterrupt then says what is kept.
+    """
     from archer.report.progress import watch
 
     began = time.perf_counter()
     outcomes: dict[str, MemberResult] = {}
     failures: dict[str, str] = {}
-    with watch(plan, progress) as show:
-        _collect(plan, device, workers, outcomes, failures, show)
+    if store is None:
+        with watch(plan, progress) as show:
+            _collect(plan, device, workers, outcomes, failures, show)
+    else:
+        _complete(plan, store, device, workers, outcomes, failures, progress)
     if not outcomes:
         raise ArcherError(f"every training failed: {next(iter(failures.values()), 'no trials')}")
     trials = trials_frame(plan, outcomes, failures, device)
-    return Results(plan, trials, time.perf_counter() - began, device)
+    if store is not None:  # what was found may have been trained elsewhere
+        devices = store.devices(sorted(outcomes))
+        trials["device"] = trials["trial"].map(devices).fillna(device)
+    seconds = time.perf_counter() - began
+    return Results(plan, trials, seconds, device, curves=curves_frame(outcomes))
 
 
 def _collect(
@@ -122,6 +153,31 @@ def _collect(
             failures |= dict.fromkeys((trial.id for trial in trials), event.reason)
         elif event.kind == "results":
             outcomes |= dict(zip((t.id for t in trials), event.results, strict=True))
+
+
+def _complete(
+    plan: Plan,
+    store: Store,
+    device: str,
+    workers: int | None,
+    outcomes: dict[str, MemberResult],
+    failures: dict[str, str],
+    progress: bool,
+) -> None:
+    """Train what the store lacks; outcomes are what it then holds."""
+    from archer.report.progress import watch
+
+    def say(text: str) -> None:
+        if progress and text:
+            print(text, file=sys.stderr)
+
+    try:
+        failures |= train_missing(
+            plan, store, device, workers, lambda part: watch(part, progress), say
+        )
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(kept(plan, store)) from None
+    outcomes |= store.results(sorted({row.trial.id for row in plan.rows}))
 
 
 def find_device(device: str) -> str:

@@ -1,0 +1,109 @@
+"""Back through a linear map behind an RMSNorm: what q, k, v, signals and logits have in common."""
+
+# Triton gives the arguments of a kernel their types.
+# mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-calls
+
+import torch
+import triton.language as tl
+from torch import Tensor
+
+from archer.model.kernels.embed import NextNorm, Stream
+from archer.model.kernels.tiles import (
+    inverse_rms,
+    jit,
+    load_rows,
+    load_signal_weights,
+    load_stream,
+    load_vector,
+    norm_vjp,
+    partial_sum,
+    store_rows,
+    tiles,
+    wide,
+)
+
+ROWS, COLUMNS, WARPS, STAGES = 128, 64, 8, 3
+
+
+@jit
+def _backward(
+    grad, weight, draw, maps, source, ids, step, norm, residual, dx, partial_norm, partial_maps,
+    N, M, D: tl.constexpr, O: tl.constexpr, S: tl.constexpr, SB: tl.constexpr,  # noqa: E741
+    EPS: tl.constexpr, GATHER: tl.constexpr, RESIDUAL: tl.constexpr,
+    R: tl.constexpr, BO: tl.constexpr,
+):  # fmt: skip
+    member = tl.program_id(1).to(tl.int64)
+    rows = tl.program_id(0) * R + tl.arange(0, R)
+    ok = rows < N
+    low = grad.dtype.element_ty
+    program = member * tl.num_programs(0) + tl.program_id(0)
+    i = tl.arange(0, D)
+    dh = tl.zeros((R, D), dtype=tl.float32)
+    for at in range(0, O, BO):
+        columns = at + tl.arange(0, BO)
+        inside = columns < O
+        g = tl.load(
+            grad + member * N * O + rows[:, None] * O + columns[None, :],
+            mask=ok[:, None] & inside[None, :],
+            other=0.0,
+        )
+        w = tl.load(
+            weight + member * M + i[:, None] * O + columns[None, :],
+            mask=inside[None, :],
+            other=0.0,
+        )
+        dh = tl.dot(g, tl.trans(w), acc=dh, input_precision="ieee")
+    x = load_stream(source, ids, member, step, rows, ok, N, D, GATHER)
+    inverse = inverse_rms(x, D, EPS)
+    unit = x * inverse
+    w_norm = load_vector(norm, member, M, D)
+    if S > 0:
+        signals = tl.arange(0, SB)
+        at_raw = rows[:, None] * S + signals[None, :]
+        ok_raw = ok[:, None] & (signals < S)[None, :]
+        ds = tl.load(draw + member * N * S + at_raw, mask=ok_raw, other=0.0).to(low)
+        w_maps = load_signal_weights(maps, member, D, S, SB)
+        dh = tl.dot(ds, tl.trans(w_maps), acc=dh, input_precision="ieee")
+        h = (unit * w_norm[None, :]).to(low)
+        dmaps = tl.dot(tl.trans(h), ds, input_precision="ieee")
+        tl.store(partial_maps + program * D * SB + i[:, None] * SB + signals[None, :], dmaps)
+    out = norm_vjp(dh, unit, inverse, w_norm, D)
+    if RESIDUAL:
+        out += load_rows(residual, member, rows, ok, N, D)
+    store_rows(dx, out, member, rows, ok, N, D)
+    tl.store(partial_norm + program * D + i, tl.sum(dh * unit, 0))
+
+
+def linear_backward(
+    grad: Tensor,
+    weight: Tensor,
+    stream: Stream,
+    norm: NextNorm,
+    eps: float,
+    dnorm: Tensor,
+    *,
+    draw: Tensor | None = None,
+    residual: Tensor | None = None,
+) -> tuple[Tensor, Tensor | None]:
+    """dx [P, N, D] fp32, and the gradient [P, D, S] of the signal maps; sets dnorm [P, D].
+
+    grad: [P, N, O] of h W, h = RMSNorm(stream); draw: [P, N, S] of h maps; residual: [P, N, D],
+    added to dx.
+    """
+    P, N, O = grad.shape  # noqa: E741
+    D, S = weight.shape[1], norm.signals
+    SB = wide(S)
+    dx = torch.empty(P, N, D, device=grad.device)
+    programs = tiles(N, ROWS)
+    partial_norm = dx.new_empty(P, programs, D)
+    partial_maps = dx.new_empty(P, programs, D, SB) if S else dx
+    maps = dx if norm.maps is None else norm.maps
+    _backward[(programs, P)](
+        grad, weight, dx if draw is None else draw, maps, stream.source, stream.index,
+        stream.step, norm.weight, dx if residual is None else residual, dx, partial_norm,
+        partial_maps, N, weight.stride(0), D=D, O=O, S=S, SB=SB, EPS=eps,
+        GATHER=stream.ids is not None, RESIDUAL=residual is not None, R=ROWS,
+        BO=min(COLUMNS, wide(O)), num_warps=WARPS, num_stages=STAGES,
+    )  # fmt: skip
+    partial_sum(partial_norm, dnorm)
+    return dx, partial_maps.sum(1)[..., :S] if S else None

@@ -1,0 +1,112 @@
+"""Pieces that several kernels share."""
+
+# Triton gives the arguments of a kernel their types.
+# mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-calls
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+
+SIGNALS = 16  # narrowest tile `tl.dot` takes
+
+
+def jit(function: Callable[..., Any]) -> Any:
+    """`triton.jit` for type checkers, which know nothing of it."""
+    return triton.jit(function)
+
+
+def wide(size: int) -> int:
+    """The next power of two, at least 16."""
+    return max(SIGNALS, 1 << (size - 1).bit_length())
+
+
+def tiles(tokens: int, rows: int) -> int:
+    return -(-tokens // rows)
+
+
+def partial_sum(partial: Tensor, out: Tensor) -> None:
+    """[P, programs, ...] -> [P, ...], in a fixed order."""
+    torch.sum(partial, 1, out=out)
+
+
+@jit
+def load_stream(source, ids, member, step, rows, ok, N, D: tl.constexpr, GATHER: tl.constexpr):
+    """Rows of the residual stream [R, D]; with GATHER those of the embedding, by their ids."""
+    at = rows
+    if GATHER:
+        at = tl.load(ids + member * N + rows, mask=ok, other=0)
+    at = at[:, None] * D + tl.arange(0, D)[None, :]
+    return tl.load(source + member * step + at, mask=ok[:, None], other=0.0)
+
+
+@jit
+def load_rows(source, member, rows, ok, N, D: tl.constexpr):
+    """Rows [R, D] of a [P, N, D] tensor."""
+    at = rows[:, None] * D + tl.arange(0, D)[None, :]
+    return tl.load(source + member * N * D + at, mask=ok[:, None], other=0.0)
+
+
+@jit
+def store_rows(out, value, member, rows, ok, N, D: tl.constexpr):
+    at = rows[:, None] * D + tl.arange(0, D)[None, :]
+    tl.store(out + member * N * D + at, value.to(out.dtype.element_ty), mask=ok[:, None])
+
+
+@jit
+def load_vector(source, member, M, D: tl.constexpr):
+    """A parameter [D] of a member."""
+    return tl.load(source + member * M + tl.arange(0, D))
+
+
+@jit
+def load_signal_weights(source, member, D: tl.constexpr, S: tl.constexpr, SB: tl.constexpr):
+    """[D, SB] of the stacked signal maps [P, D, S]."""
+    columns = tl.arange(0, SB)
+    at = tl.arange(0, D)[:, None] * S + columns[None, :]
+    return tl.load(source + member * D * S + at, mask=(columns < S)[None, :], other=0.0)
+
+
+@jit
+def inverse_rms(x, D: tl.constexpr, EPS: tl.constexpr):
+    """1 / sqrt(mean x^2 + eps) of each row, [R, 1]."""
+    return (1.0 / tl.sqrt_rn(tl.sum(x * x, 1) / D + EPS))[:, None]
+
+
+@jit
+def norm_vjp(grad, unit, inverse, weight, D: tl.constexpr):
+    """Gradient of x where y = unit * weight, unit = x * inverse."""
+    along = grad * weight[None, :]
+    return inverse * (along - unit * (tl.sum(along * unit, 1) / D)[:, None])
+
+
+@jit
+def store_norm(
+    x,
+    norm,
+    maps,
+    hidden,
+    raw,
+    member,
+    M,
+    rows,
+    ok,
+    N,
+    D: tl.constexpr,
+    S: tl.constexpr,
+    SB: tl.constexpr,
+    EPS: tl.constexpr,
+):
+    """Stores h = RMSNorm(x) in the compute type and the signals' linear maps h W, in fp32."""
+    h = x * inverse_rms(x, D, EPS) * load_vector(norm, member, M, D)[None, :]
+    h = h.to(hidden.dtype.element_ty)
+    store_rows(hidden, h, member, rows, ok, N, D)
+    if S > 0:
+        w = load_signal_weights(maps, member, D, S, SB)
+        found = tl.dot(h, w, input_precision="ieee")
+        columns = tl.arange(0, SB)
+        at = rows[:, None] * S + columns[None, :]
+        tl.store(raw + member * N * S + at, found, mask=ok[:, None] & (columns < S)[None, :])

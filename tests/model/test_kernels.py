@@ -1,0 +1,212 @@
+"""Each kernel by itself against autograd in float64, in Triton's interpreter, outputs poisoned."""
+
+import pytest
+import torch
+from torch.nn import functional
+
+from archer.model.kernels import conv, embed, linear, loss, mlp, project
+from archer.model.kernels.embed import NextNorm, Stream
+
+P, D, EPS = 2, 16, 1e-5
+
+
+@pytest.fixture
+def draw():
+    random = torch.Generator().manual_seed(0)
+    return lambda *shape: torch.randn(shape, generator=random)
+
+
+@pytest.fixture(autouse=True)
+def poison(monkeypatch):
+    """Whatever a kernel leaves unwritten is NaN."""
+    empty, new_empty = torch.empty, torch.Tensor.new_empty
+
+    def poisoned(x: torch.Tensor) -> torch.Tensor:
+        return x.fill_(float("nan")) if x.is_floating_point() else x.fill_(-(10**6))
+
+    monkeypatch.setattr(torch, "empty", lambda *a, **k: poisoned(empty(*a, **k)))
+    like = torch.empty_like
+    monkeypatch.setattr(torch, "empty_like", lambda *a, **k: poisoned(like(*a, **k)))
+    monkeypatch.setattr(torch.Tensor, "new_empty", lambda *a, **k: poisoned(new_empty(*a, **k)))
+
+
+class Flat:
+    """Parameters as views of one buffer, as in training; gradients start as NaN."""
+
+    def __init__(self, draw, **shapes: tuple[int, ...]) -> None:
+        sizes = {name: torch.Size(shape).numel() for name, shape in shapes.items()}
+        buffer = draw(P, sum(sizes.values()) + 7)
+        grads = torch.full_like(buffer, float("nan"))
+        first = 0
+        for name, shape in shapes.items():
+            place = slice(first, first := first + sizes[name])
+            setattr(self, name, buffer[:, place].view(P, *shape))
+            setattr(self, f"d{name}", grads[:, place].view(P, *shape))
+
+
+def leaf(x: torch.Tensor) -> torch.Tensor:
+    return x.detach().double().requires_grad_()
+
+
+def near(found: torch.Tensor, exact: torch.Tensor) -> None:
+    torch.testing.assert_close(
+        found.double(), exact, rtol=1e-5, atol=1e-5 * exact.abs().max().item()
+    )
+
+
+def rms(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """x: [P, N, D], weight: [P, D]."""
+    return x * (x.square().mean(-1, keepdim=True) + EPS).rsqrt() * weight.unsqueeze(1)
+
+
+@pytest.mark.parametrize(("B", "T"), [(1, 1), (5, 3), (3, 70), (2, 129)])
+def test_conv_silu(draw, B, T):
+    flat = Flat(draw, w=(4, 3 * D))
+    x = draw(P, B, T, 3 * D)
+    dy = draw(P, B, T, 3 * D)
+    y = conv.conv_silu(x, flat.w)
+    parts = tuple(part.contiguous() for part in dy.split(D, -1))
+    dx = conv.conv_silu_backward(x, flat.w, parts, flat.dw)
+
+    x64, w64 = leaf(x), leaf(flat.w)
+    padded = functional.pad(x64, (0, 0, 3, 0))
+    z = sum(padded[:, :, j : j + T] * w64[:, None, None, j] for j in range(4))
+    exact = functional.silu(z)
+    near(y, exact)
+    gx, gw = torch.autograd.grad(exact, (x64, w64), dy.double())
+    near(dx, gx)
+    near(flat.dw, gw)
+
+
+@pytest.mark.parametrize("heads", [1, 2])
+@pytest.mark.parametrize("gather", [False, True])
+@pytest.mark.parametrize("N", [3, 130])
+def test_project(draw, heads, gather, N):
+    flat = Flat(draw, norm=(D // heads,), w=(D, D))
+    o, dy = draw(P, N, D), draw(P, N, D)
+    if gather:
+        table, ids = draw(P, 5, D), torch.arange(P * N, dtype=torch.int32).view(P, N) % 5
+        stream = Stream(table, ids)
+        x = torch.stack([table[i, ids[i]] for i in range(P)])
+    else:
+        x = draw(P, N, D)
+        stream = Stream(x)
+    y = project.project(o, stream, flat.norm, flat.w, EPS)
+    do = project.project_backward(o, dy, flat.norm, flat.w, EPS, flat.dnorm, flat.dw)
+
+    o64, n64, w64 = leaf(o), leaf(flat.norm), leaf(flat.w)
+    split = o64.view(P, N, heads, -1)
+    unit = split * (split.square().mean(-1, keepdim=True) + EPS).rsqrt()
+    exact = x.double() + (unit * n64[:, None, None]).reshape(P, N, D) @ w64
+    near(y, exact)
+    go, gn, gw = torch.autograd.grad(exact, (o64, n64, w64), dy.double())
+    near(do, go)
+    near(flat.dnorm, gn)
+    near(flat.dw, gw)
+
+
+@pytest.mark.parametrize("signals", [None, 0, 1, 3])
+@pytest.mark.parametrize(("N", "inner"), [(5, 48), (130, 16)])
+def test_mlp(draw, signals, N, inner):
+    flat = Flat(draw, norm=(D,), gate=(D, inner), value=(D, inner), out=(inner, D), after=(D,))
+    weights = mlp.Weights(flat.norm, flat.gate, flat.value, flat.out)
+    gradients = mlp.Weights(flat.dnorm, flat.dgate, flat.dvalue, flat.dout)
+    maps = draw(P, D, signals) if signals else None
+    following = None if signals is None else NextNorm(flat.after, maps)
+    x, dy = draw(P, N, D), draw(P, N, D)
+    y, hidden, raw = mlp.mlp(x, weights, following, EPS)
+    dx = mlp.mlp_backward(x, dy, weights, EPS, gradients)
+
+    leaves = [leaf(t) for t in (x, flat.norm, flat.gate, flat.value, flat.out)]
+    x64, norm, gate, value, out = leaves
+    h = rms(x64, norm)
+    exact = x64 + (functional.silu(h @ gate) * (h @ value)) @ out
+    near(y, exact)
+    if following is not None:
+        after = rms(exact, flat.after.double()).detach()
+        near(hidden, after)
+        if maps is not None:
+            near(raw, after @ maps.double())
+    exact_grads = torch.autograd.grad(exact, leaves, dy.double())
+    mine = (dx, flat.dnorm, flat.dgate, flat.dvalue, flat.dout)
+    for found, grad in zip(mine, exact_grads, strict=True):
+        near(found, grad)
+
+
+@pytest.mark.parametrize("signals", [0, 1, 3])
+@pytest.mark.parametrize("gather", [False, True])
+@pytest.mark.parametrize(("N", "outputs"), [(5, 48), (130, 10)])
+def test_linear_backward(draw, signals, gather, N, outputs):
+    flat = Flat(draw, norm=(D,), w=(D, outputs))
+    maps = draw(P, D, signals) if signals else None
+    grad, residual = draw(P, N, outputs), draw(P, N, D)
+    draw_ = draw(P, N, signals) if signals else None
+    table, ids = draw(P, 5, D), torch.arange(P * N, dtype=torch.int32).view(P, N) % 5
+    x = torch.stack([table[i, ids[i]] for i in range(P)]) if gather else draw(P, N, D)
+    stream = Stream(table, ids) if gather else Stream(x)
+    given = residual if signals else None
+    dx, dmaps = linear.linear_backward(
+        grad, flat.w, stream, NextNorm(flat.norm, maps), EPS, flat.dnorm, draw=draw_, residual=given
+    )
+
+    x64, norm = leaf(x), leaf(flat.norm)
+    h = rms(x64, norm)
+    total = (h @ flat.w.double() * grad.double()).sum()
+    if maps is not None:
+        maps64 = leaf(maps)
+        total = total + (h @ maps64 * draw_.double()).sum()
+        near(dmaps, torch.autograd.grad(total, maps64, retain_graph=True)[0])
+    gx, gn = torch.autograd.grad(total, (x64, norm))
+    near(dx, gx + residual.double() if signals else gx)
+    near(flat.dnorm, gn)
+
+
+@pytest.mark.parametrize(("words", "N"), [(5, 3), (40, 200), (150, 70)])
+def test_embedding(draw, words, N):
+    flat = Flat(draw, table=(words, D), norm=(D,))
+    ids = (torch.arange(P * N, dtype=torch.int32).view(P, N) * 7) % (words - 1)
+    maps = draw(P, D, 2)
+    hidden, raw = embed.embed_norm(
+        Stream(flat.table, ids), NextNorm(flat.norm, maps), EPS, torch.float32
+    )
+    x = torch.stack([flat.table[i, ids[i]] for i in range(P)]).double()
+    exact = rms(x, flat.norm.double())
+    near(hidden, exact)
+    near(raw, exact @ maps.double())
+
+    dx = draw(P, N, D)
+    embed.embed_gradient(ids, dx, flat.dtable)
+    hot = functional.one_hot(ids.long(), words).double()
+    near(flat.dtable, hot.mT @ dx.double())
+
+
+@pytest.mark.parametrize(("V", "N"), [(2, 3), (16, 600), (150, 70)])
+def test_cross_entropy_and_scores(draw, V, N):
+    flat = Flat(draw, bias=(V,))
+    logits = 3 * draw(P, N, V)
+    words = torch.tensor([V, V - 1], dtype=torch.int32)
+    targets = (torch.arange(P * N, dtype=torch.int32).view(P, N) * 5) % (V - 1)
+    targets[:, ::3] = -100
+    x64, bias = leaf(logits), leaf(flat.bias)
+    z = x64 + bias.unsqueeze(1)
+    z = z.masked_fill(torch.arange(V) >= words.view(P, 1, 1), -torch.inf)
+    exact = torch.stack([functional.cross_entropy(z[i], targets[i].long()) for i in range(P)])
+    gz, gb = torch.autograd.grad(exact.sum(), (x64, bias))
+
+    losses, found = loss.score(logits, flat.bias, words, targets)
+    near(losses, exact)
+    assert torch.equal(found, z.argmax(-1).int())
+    losses = loss.cross_entropy(logits, flat.bias, words, targets, flat.dbias)
+    near(losses, exact)
+    near(logits, gz)
+    near(flat.dbias, gb)
+
+
+@pytest.mark.filterwarnings("ignore:invalid value")  # the interpreter's numpy, about NaN - NaN
+def test_likeliest_words_stay_in_the_vocabulary_when_a_member_has_diverged():
+    logits = torch.full((1, 4, 5), float("nan"))
+    words = torch.tensor([3], dtype=torch.int32)
+    targets = torch.zeros(1, 4, dtype=torch.int32)
+    losses, found = loss.score(logits, torch.zeros(1, 5), words, targets)
+    assert losses.isnan().all()
+    assert ((found >= 0) & (found < 5)).all()
