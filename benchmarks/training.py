@@ -2,7 +2,7 @@
 
     python benchmarks/training.py [--out training.json] [--profile]
 
-Needs a GPU. Each line is the median of repeated recorded steps (one CUDA graph) on random data, bf16.
+Needs a GPU. Each line is the median of repeated recorded steps (one CUDA graph), bf16, random data.
 """
 
 import argparse

@@ -80,15 +80,15 @@ def quick() -> Preset:
     """Minutes on two processor cores: MAD in small, where rules already differ."""
     held_out: dict[str, Any] = {"num_validation_examples": 128, "num_test_examples": 256}
     small = (
-        replace(baseline("compression"), seq_len=16, num_train_examples=3200, **held_out),
-        replace(baseline("in-context-recall"), seq_len=64, num_train_examples=1600, **held_out),
+        replace(baseline("compression"), seq_len=16, num_train_examples=1600, **held_out),
+        replace(baseline("in-context-recall"), seq_len=64, num_train_examples=1280, **held_out),
         replace(
             baseline("fuzzy-in-context-recall"),
             vocab_size=10,
             k_motif_size=2,
             v_motif_size=2,
             seq_len=64,
-            num_train_examples=1600,
+            num_train_examples=1280,
             **held_out,
         ),
         replace(
@@ -99,13 +99,13 @@ def quick() -> Preset:
             **held_out,
         ),
         replace(
-            baseline("noisy-in-context-recall"), seq_len=64, num_train_examples=1600, **held_out
+            baseline("noisy-in-context-recall"), seq_len=64, num_train_examples=1280, **held_out
         ),
         replace(
             baseline("selective-copying"),
             seq_len=64,
             num_tokens_to_copy=8,
-            num_train_examples=1600,
+            num_train_examples=1280,
             **held_out,
         ),
     )
