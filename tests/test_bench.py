@@ -89,8 +89,10 @@ def test_report_md_holds_the_table_and_the_caveats(smoke):
         assert f"| {row} | " in text
     assert "not comparable to published ones" in text
     assert "One seed: no difference in this table can be called significant." in text
-    assert "Identical by construction on Memorize: momentum, halving and delta" in text
-    assert sorted(p.name for p in smoke.out.iterdir()) == ["report.md", "results.csv", "trials.csv"]
+    note = "On Memorize `momentum` and `halving` are identical by construction to `delta`."
+    assert note in text
+    files = ["archer.db", "curves.csv", "report.html", "report.md", "results.csv", "trials.csv"]
+    assert sorted(p.name for p in smoke.out.iterdir()) == files
 
 
 def test_a_learned_knob_is_trained_and_its_last_value_recorded(smoke):
@@ -118,6 +120,7 @@ def test_a_users_rule_stands_beside_the_built_in_ones(smoke):
 
 
 def test_what_is_identical_by_construction_shares_deltas_trial_and_is_marked(smoke):
+    from archer.report.study import Study
     from archer.report.tables import cells
 
     trials = smoke.trials.set_index(["rule", "task"])
@@ -126,7 +129,7 @@ def test_what_is_identical_by_construction_shares_deltas_trial_and_is_marked(smo
             assert trials.loc[(rule, task), "trial"] == trials.loc[("delta", task), "trial"]
             assert trials.loc[(rule, task), "identical_to"] == "delta"
         assert pd.isna(trials.loc[("softmax_attention", task), "identical_to"])
-    marked = cells(smoke).map(lambda cell: cell.endswith("="))
+    marked = cells(Study.of(smoke)).map(lambda cell: cell.endswith("="))
     assert marked["Memorize"].tolist() == marked["Compress"].tolist() == [True, False, False, True]
     assert not marked.drop(columns=["Memorize", "Compress"]).to_numpy().any()
 

@@ -115,7 +115,8 @@ def test_bench_trains_prints_the_table_and_says_what_it_wrote(archer, tmp_path, 
         assert str(tmp_path / "out" / name) in found.out
     assert "[4/4]" not in found.err  # halving on memorization is delta's: trained once
     assert "[3/3]" in found.err
-    assert left(tmp_path) == ["out", "out/report.md", "out/results.csv", "out/trials.csv"]
+    files = ["archer.db", "curves.csv", "report.html", "report.md", "results.csv", "trials.csv"]
+    assert left(tmp_path) == ["out", *(f"out/{file}" for file in files)]
     results = pd.read_csv(tmp_path / "out" / "results.csv", index_col=0)
     assert results.index.tolist() == ["delta_net_4layer", "halving"]
     assert results.columns.tolist() == ["Context Recall", "Memorize"]
@@ -352,7 +353,7 @@ def test_a_full_disk_leaves_no_half_written_results(archer, tmp_path, monkeypatc
     found = archer("bench", "delta", *SMOKE, "--tasks", "memorization", "--out", "out")
     assert found.code == 2
     assert found.err.splitlines()[-1].startswith("error: cannot write out/trials.csv: No space")
-    assert left(tmp_path) == ["out"]
+    assert left(tmp_path) == ["out", "out/archer.db"]
 
 
 # --- as processes -------------------------------------------------------------------------------
@@ -383,7 +384,7 @@ def alive(pid: int) -> bool:
 
 
 @pytest.mark.parametrize("moment", ["workers are starting", "a population has ended"])
-def test_ctrl_c_ends_everything_with_one_message_and_no_files(tmp_path, moment):
+def test_ctrl_c_ends_everything_with_one_message_and_no_results(tmp_path, moment):
     with start(tmp_path, "delta", *SMOKE, "--seeds", "16", "--workers", "2") as process:
         try:
             while len(found := workers(process)) < 2:
@@ -398,9 +399,12 @@ def test_ctrl_c_ends_everything_with_one_message_and_no_files(tmp_path, moment):
             process.kill()
     *before, last = err.splitlines()
     assert (process.returncode, out) == (130, "")
-    assert last == "stopped: nothing was written"
+    kept = int(last.split()[1])
+    assert (kept > 0) == (moment == "a population has ended")
+    file = Path("results") / "smoke" / "archer.db"
+    assert last == f"stopped: {kept} of 96 trials are kept in {file}; the same command continues"
     assert all(line.startswith("[") for line in before)
-    assert [p for p in tmp_path.rglob("*") if p.is_file()] == []
+    assert [p for p in tmp_path.rglob("*") if p.is_file()] == [tmp_path / file]
     # one that was only just born ends by itself, as its input has ended
     deadline = time.monotonic() + 15
     while any(map(alive, found)) and time.monotonic() < deadline:

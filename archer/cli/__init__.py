@@ -15,6 +15,10 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "new": commands.new,
     "export": commands.export,
     "data": commands.data,
+    "report": commands.report,
+    "verify": commands.verify,
+    "compare": commands.compare,
+    "status": commands.status,
 }
 
 ABOUT = """Archer: write a memory update rule, train it on MAD beside every other, trust the table.
@@ -37,8 +41,8 @@ def main(args: list[str] | None = None) -> None:
     except ArcherError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
-        print("stopped: nothing was written", file=sys.stderr)
+    except KeyboardInterrupt as stop:  # its text, where there is one: what was not in vain
+        print(": ".join(["stopped", *map(str, stop.args)]), file=sys.stderr)
         sys.exit(130)
     except BrokenPipeError:  # `archer rules | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

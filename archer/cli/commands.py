@@ -57,14 +57,24 @@ def bench(
     ] = None,
     workers: Annotated[int | None, arg(help="processes on a CPU; default: one per core")] = None,
     out: Annotated[Path | None, arg(help="folder for the files; default: results/PRESET")] = None,
+    store: Annotated[
+        str | None,
+        arg(
+            metavar="URL",
+            help="database of trials: sqlite:///FILE or postgresql://USER@HOST/DATABASE; "
+            "default: archer.db in the folder",
+        ),
+    ] = None,
     dry_run: Annotated[bool, arg(help="say what it would cost and train nothing")] = False,
 ) -> None:
     """Train rules on the MAD tasks and print the table of accuracies.
 
+    Stopped or killed, the same command continues: trials that have ended are never trained again.
+
     Example: archer bench delta momentum my_rule.py --preset quick --set momentum.mu=0.8
     """
-    from archer.bench import bench as run
-    from archer.bench import find_device, plan_bench
+    from archer.benchmark import bench as run
+    from archer.benchmark import find_device, plan_bench
     from archer.cli.show import show_estimate, show_results
 
     knobs = {name: _number(name, value) for name, value in map(_assignment, set)}
@@ -97,6 +107,7 @@ def bench(
         precision=precision,
         workers=workers,
         out=out or Path("results") / preset,
+        store=store,
     )
     show_results(results)
 
@@ -146,14 +157,14 @@ def export(
     """
     import inspect
 
+    from archer.check import checked_graph
     from archer.export import export_rule
     from archer.files import write_whole
     from archer.rules.load import load_rule
-    from archer.rules.trace import trace
 
-    found = load_rule(rule)
-    doc = inspect.getdoc(inspect.getmodule(found)) or ""
-    source = export_rule(trace(found), to, doc=doc)
+    graph = checked_graph(rule)
+    doc = inspect.getdoc(inspect.getmodule(load_rule(rule))) or ""
+    source = export_rule(graph, to, doc=doc)
     if out is None:
         print(source, end="")
     else:
@@ -184,6 +195,81 @@ def data(
     setting = setting_with(task, dict(map(_assignment, set)))
     path, shape = write_arrays(setting, split, seed, n, out)
     print(f"wrote {path}: inputs and targets {shape[0]} x {shape[1]}, {setting.name}, {split}")
+
+
+def status(
+    store: Annotated[
+        str, arg(metavar="DIR", help="folder of a benchmark, or the URL or file of its store")
+    ],
+    /,
+) -> None:
+    """How far is a benchmark? Trials done, running and failed, per rule and task.
+
+    Example: archer status results/quick
+    """
+    from archer.cli.show import show_status
+    from archer.store import open_store
+
+    with open_store(store, create=False) as opened:
+        show_status(opened)
+
+
+def verify(
+    report: Annotated[Path, arg(metavar="REPORT", help="Markdown or text to check")],
+    /,
+    *,
+    table: Annotated[
+        Path, arg(metavar="PATH", help="a results.csv, or a result folder (adds seeds)")
+    ],
+    json: Annotated[bool, arg(help="print a list of objects instead of a table")] = False,
+) -> int:
+    """Hold what a report says against a table of scores; exit 1 when something is refuted.
+
+    Example: archer verify report.md --table results/quick
+    """
+    from archer.cli.show_analysis import print_json, show_verdicts
+    from archer.report.claims import verify_file
+
+    if report.suffix.lower() in (".html", ".htm"):
+        raise ArcherError(f"{report}: pages are not read; give the Markdown or text of the report")
+    verdicts = verify_file(report, table)
+    (print_json if json else show_verdicts)(verdicts)
+    return int(any(verdict.status == "refuted" for verdict in verdicts))
+
+
+def report(
+    folder: Annotated[Path, arg(metavar="DIR", help="a result folder")],
+    /,
+    *,
+    against: Annotated[str | None, arg(metavar="RULE", help="baseline; default: delta")] = None,
+    format: Annotated[
+        Literal["md", "html"] | None, arg(help="default: both, or what --out ends with")
+    ] = None,
+    out: Annotated[Path | None, arg(metavar="FILE", help="file to write; default: in DIR")] = None,
+) -> None:
+    """Write the report of a result folder as Markdown and as one HTML page.
+
+    Example: archer report results/quick --against delta --out quick.html
+    """
+    from archer.report.files import write_report
+
+    for path in write_report(folder, against, format, out):
+        print(f"wrote {path}")
+
+
+def compare(
+    a: Annotated[Path, arg(metavar="A", help="a result folder")],
+    b: Annotated[Path, arg(metavar="B", help="another; differences are B minus A")],
+    /,
+) -> None:
+    """What changed between two result folders, and whether beyond noise.
+
+    Example: archer compare results/before results/after
+    """
+    from archer.cli.show_analysis import show_comparison
+    from archer.report.compare import Comparison
+
+    show_comparison(Comparison.load(a, b))
 
 
 def _assignment(text: str) -> tuple[str, str]:

@@ -1,7 +1,8 @@
 """Prints results for people."""
 
 import inspect
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
@@ -10,6 +11,7 @@ if TYPE_CHECKING:
     from archer.check import CheckReport
     from archer.mad.plan import Plan
     from archer.mad.results import Results
+    from archer.store import Store
 
 console = Console(highlight=False, soft_wrap=True)
 
@@ -38,20 +40,21 @@ def show_rules() -> None:
 
 def show_results(results: "Results") -> None:
     """The table, what to keep in mind, and where the files are."""
-    from archer.report.markdown import notes
+    from archer.report.notes import notes
+    from archer.report.study import Study
     from archer.report.tables import terminal_table
 
-    plan = results.plan
+    plan, study = results.plan, Study.of(results)
     console.print(
         f"\nMAD accuracy, preset {plan.preset.name} ({plan.preset.about}), protocol "
         f"{plan.protocol}, {results.device}, {results.seconds:.0f} s\n"
     )
-    console.print(terminal_table(results))
+    console.print(terminal_table(study))
     console.print("")
-    for note in notes(results):
+    for note in notes(study):
         console.print(f"- {note}", markup=False)
     if results.out:
-        names = ("results.csv", "trials.csv", "report.md")
+        names = ("results.csv", "trials.csv", "curves.csv", "report.md", "report.html")
         console.print("\nwrote " + ", ".join(str(results.out / name) for name in names))
 
 
@@ -90,6 +93,49 @@ def show_check(report: "CheckReport") -> None:
         console.print(result.message, markup=False)
     verdict = "valid rule" if report.ok else "not a valid rule"
     console.print(f"\n{report.file}: {verdict}", markup=False)
+
+
+def show_status(store: "Store") -> None:
+    """Where every rule stands on every task, why trials failed, and which commands ran."""
+    from archer.store.status import status
+
+    console.print(store.where, markup=False)
+    for asked in status(store):
+        trials = asked.trials
+        numbers = ", ".join(f"{trials.states[name]} {name}" for name in UNFINISHED)
+        console.print(
+            f"\npreset {asked.preset}, protocol {asked.protocol}: "
+            f"{trials.done} of {trials.total} trials done, {numbers}\n"
+        )
+        table = Table("rule", "task", box=None, pad_edge=False)
+        for name in ("done", "of", "diverged", *UNFINISHED):
+            table.add_column(name, justify="right")
+        for (rule, task), counts in asked.cells.items():
+            numbers_of = [counts.states[name] for name in ("diverged", *UNFINISHED)]
+            table.add_row(rule, task, *map(str, [counts.done, counts.total, *numbers_of]))
+        console.print(table)
+        for (rule, task), counts in asked.cells.items():
+            for reason, count in counts.reasons.items():
+                console.print(f"{rule} on {task}: {count} failed: {reason}", markup=False)
+    console.print("")
+    for run in store.runs():
+        console.print(_run_line(run), markup=False)
+
+
+UNFINISHED = ("running", "failed", "waiting")
+
+
+def _run_line(run: dict[str, Any]) -> str:
+    """When, with what, and how a run ended."""
+    ended = "ended" if run["ended"] is not None else "at work" if run["alive"] else "was killed"
+    began = datetime.fromtimestamp(run["started"], UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    found = run["environment"]
+    card = found["card"]["name"] if found["card"] else run["device"]
+    versions = ", ".join(f"{name} {found['versions'][name]}" for name in ("archer", "torch"))
+    commit = f", commit {found['commit'][:12]}" if found["commit"] else ""
+    return (
+        f"run {run['id']}: {began}, {card}, {versions}{commit}, code {found['code'][:8]}, {ended}"
+    )
 
 
 def duration(seconds: float) -> str:

@@ -18,7 +18,6 @@ from archer.mad.plan import Population
 from archer.mad.work import result_from_json, train
 from archer.train.results import MemberResult, Progress
 
-
 # glibc: keep freed memory instead of returning it to the system at every step (5 to 8 % faster)
 MEMORY_KEPT = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "8000000000"}
 

@@ -1,122 +1,158 @@
-"""The report of a benchmark as Markdown: table, differences, and what to keep in mind."""
+"""The report of a benchmark as Markdown: table, findings, rules, tasks, cost, next steps."""
 
-import platform
+import math
+from collections.abc import Iterable
 
 import pandas as pd
 
-import archer
-from archer.mad.results import Results
-from archer.mad.settings import COLUMNS
-from archer.mad.trial import Protocol
-from archer.report.tables import MARK, cells, markdown_table
-from archer.rules.load import row_name
+from archer.report.costs import costs
+from archer.report.difficulty import curves_of, difficulty
+from archer.report.findings import Finding, findings
+from archer.report.notes import next_steps, notes
+from archer.report.phrases import plain
+from archer.report.sections import (
+    METHOD,
+    VERDICTS,
+    RulePart,
+    grouped,
+    insights,
+    legend,
+    rule_parts,
+    setup,
+    title,
+)
+from archer.report.study import Study
+from archer.report.tables import MARK, cells, differences, markdown_table
 
-PROTOCOL_NOTES: dict[Protocol, str] = {
-    "strict": (
-        "protocol `strict`: checkpoint, stopping and learning rate x weight decay are chosen on a "
-        "validation split; the scores are on test data, read once"
-    ),
-    "mad-lab": (
-        "protocol `mad-lab`: checkpoint, stopping and learning rate x weight decay are chosen on "
-        "the test data that is scored, as mad-lab does; scores are therefore optimistic"
-    ),
-}
+FILES = (
+    "`results.csv`: the table above, unrounded",
+    "`trials.csv`: every trained member: setting, lr, weight decay, seed, knobs, scores, loss, "
+    "steps, seconds, how it ended",
+    "`curves.csv`: every epoch of every trained member: losses, accuracy, perplexity",
+    "`report.html`: this report with plots, in one file that needs no network",
+)
 
 
-def report(results: Results) -> str:
+def report(study: Study) -> str:
     """The whole report as text."""
+    found = findings(study)
     parts = [
-        f"# MAD, preset `{results.plan.preset.name}`",
-        _setup(results),
+        f"# {title(study)}",
+        _bullets(setup(study)),
         "## Accuracy",
-        markdown_table(cells(results)),
-        _legend(results),
-        *_differences(results),
+        markdown_table(cells(study)),
+        legend(study, MARK),
+        *_differences(study),
+        "## Key findings",
+        *_findings(study, found),
+        "## Insight and bottleneck",
+        _bullets(plain(phrase) for phrase in insights(study, found)) or "One rule, one task.",
+        "## What was tried",
+        *(text for part in rule_parts(study) for text in _rule(study, part)),
+        "## Tasks",
+        *_tasks(study),
+        "## Cost",
+        *_cost(study),
+        "## Next steps",
+        "Plans that follow from the numbers, not measurements.",
+        _bullets(next_steps(study)),
         "## Keep in mind",
-        "\n".join(f"- {note}" for note in notes(results)),
+        _bullets(notes(study)) or "Nothing beyond what is said under the next heading.",
+        "## How this was computed",
+        _bullets(METHOD),
+        markdown_table(pd.DataFrame({"verdict": VERDICTS})),
         "## Files",
-        "- `results.csv`: the table above, unrounded\n"
-        "- `trials.csv`: every trained member: setting, lr, weight decay, seed, knobs, scores, "
-        "loss, steps, seconds, how it ended",
+        _bullets(FILES),
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def _setup(results: Results) -> str:
-    preset, trials = results.plan.preset, results.trials
-    trained = trials["trial"].nunique()
-    lines = [
-        f"- {preset.about}",
-        f"- {PROTOCOL_NOTES[results.plan.protocol]}",
-        f"- {len(trials)} trials, {trained} of them trained, in {results.seconds:.0f} s on "
-        f"{results.device}; Archer {archer.__version__}, Python {platform.python_version()}",
+def _bullets(lines: Iterable[str]) -> str:
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def _differences(study: Study) -> list[str]:
+    text = differences(study)
+    return [] if text is None else [f"## Difference to `{study.baseline}`", markdown_table(text)]
+
+
+def _findings(study: Study, found: list[Finding]) -> list[str]:
+    groups = grouped(study, found)
+    if not groups:
+        return ["There is no second rule with a score to compare with."]
+    return [
+        text
+        for heading, about, part in groups
+        for text in (f"### {heading}", about, _bullets(finding.text for finding in part))
+        if text
     ]
-    return "\n".join(lines)
 
 
-def _legend(results: Results) -> str:
-    seeds = results.trials["seed"].nunique()
-    text = "Macro accuracy on test data, mean over settings"
-    text += f" and {seeds} seeds." if seeds > 1 else ", one seed."
-    if not results.identical.empty:
-        text += f" `{MARK}`: identical by construction to the rule named below."
+def _rule(study: Study, part: RulePart) -> list[str]:
+    text = [f"### {part.rule}"]
+    if part.about:
+        text.append(part.about)
+    if part.equations:
+        text.append(f"```\n{part.equations}\n```")
+    if part.knobs:
+        text.append(f"Knobs:\n\n```\n{part.knobs}\n```")
+    for intro, said in part.sentences(study):
+        text += [intro, _bullets(plain(phrase) for phrase in said)]
+    if part.rule == study.baseline:
+        text.append("The baseline of every comparison here.")
     return text
 
 
-def _differences(results: Results) -> list[str]:
-    baseline = row_name("delta")
-    if baseline not in results.table.index or len(results.table) < 2:
-        return []
-    gaps = (results.table - results.table.loc[baseline]).drop(index=baseline)
-    text = gaps.map(lambda gap: "no score" if pd.isna(gap) else f"{gap:+.3f}")
-    return ["## Difference to `delta`", markdown_table(text)]
+def _tasks(study: Study) -> list[str]:
+    settings = difficulty(study)
+    parts = []
+    for task, column in study.tasks.items():
+        parts += [f"### {column}", _statistics(study, column)]
+        for field, curve in curves_of(settings, task).items():
+            shown = curve.map(lambda value: f"{value:.3f}").fillna("")
+            shown.columns = pd.Index([f"{value:g}" for value in curve.columns])
+            parts += [f"By `{field}`, the easiest first:", markdown_table(shown)]
+    return parts
 
 
-def notes(results: Results) -> list[str]:
-    """What a reader must know before believing the table; also printed under it."""
-    found = []
-    if not results.plan.preset.comparable:
-        found.append(
-            f"Preset `{results.plan.preset.name}` is smaller than the benchmark: its numbers are "
-            "not comparable to published ones."
-        )
-    if results.trials["seed"].nunique() == 1:
-        found.append("One seed: no difference in this table can be called significant.")
-    found += _identical(results)
-    found += _losses(results)
-    return found
+def _statistics(study: Study, column: str) -> str:
+    """One row per rule: the cell over its seeds, and its difference to the baseline."""
+    base = study.baseline
+    head = ["accuracy", "sd", "low", "high", "seeds", "interval"]
+    if base is not None:
+        head += [f"difference to {base}", "CI low", "CI high", "p", "verdict", "seeds needed"]
+    rows = {}
+    for rule in study.rules:
+        f = study.facts[rule, column]
+        row = [_number(f.score), *map(_number, (f.sd, f.low, f.high)), str(f.n), f.method or "-"]
+        if base is not None:
+            gap = "" if rule == base else _number(f.difference, "+.4f")
+            ends = ["", ""] if rule == base else [_number(x, "+.4f") for x in (f.d_low, f.d_high)]
+            needed = "" if f.seeds_needed is None else str(f.seeds_needed)
+            row += [gap, *ends, _number(f.p, ".2g"), f.verdict, needed]
+        rows[rule] = row
+    return markdown_table(pd.DataFrame.from_dict(rows, orient="index", columns=head))
 
 
-def _identical(results: Results) -> list[str]:
-    grouped: dict[tuple[str, str], list[str]] = {}
-    for rule, task, same in results.identical.itertuples(index=False):
-        grouped.setdefault((task, same), []).append(rule)
+def _number(value: float, form: str = ".4f") -> str:
+    return "-" if math.isnan(value) else format(value, form)
+
+
+def _cost(study: Study) -> list[str]:
+    rows = {
+        cost.rule: [
+            str(cost.trials),
+            f"{cost.seconds:.1f}",
+            "-" if cost.per_step is None else f"{cost.per_step:.2f}",
+            "-" if cost.ratio is None else f"{cost.ratio:.2f}",
+            "unknown" if cost.slots is None else str(cost.slots),
+        ]
+        for cost in costs(study)
+    }
+    head = ["trials trained", "time: seconds in all", "time: ms per step", "time ratio", "slots"]
     return [
-        f"Identical by construction on {COLUMNS[task]}: {', '.join(rules)} and {same} "
-        f"({_why(results, task, rules)})."
-        for (task, same), rules in grouped.items()
+        markdown_table(pd.DataFrame.from_dict(rows, orient="index", columns=head)),
+        "A member's time is its share of its population's, so it depends on the population's size "
+        "and on what else the machine did. A slot is one more memory of the size of S per layer "
+        "and head. The time ratio is to the baseline, on the settings that both trained.",
     ]
-
-
-def _why(results: Results, task: str, rules: list[str]) -> str:
-    trials = (row.trial for row in results.plan.rows if row.rule in rules)
-    trials = (trial for trial in trials if trial.setting.task == task)
-    if all(trial.setting.length <= trial.rule.chunk_size for trial in trials):
-        return "the whole sequence fits one chunk, so nothing written is ever read"
-    return "the same mathematics"
-
-
-def _losses(results: Results) -> list[str]:
-    found = []
-    for status in ("diverged", "failed"):
-        lost = results.trials[results.trials["status"] == status]
-        for key, rows in lost.groupby(["rule", "task"], sort=False):
-            rule, task = map(str, key)
-            reason = f": {rows['reason'].iloc[0]}" if status == "failed" else ""
-            found.append(f"{len(rows)} of {rule}'s trials on {COLUMNS[task]} {status}{reason}.")
-    for rule, task, seed, accuracy in results.scores.itertuples(index=False):
-        if pd.isna(accuracy):
-            found.append(
-                f"{rule} has no score on {COLUMNS[task]} (seed {seed}): all of a setting is NaN."
-            )
-    return found

@@ -1,33 +1,50 @@
 """The table of results, for a terminal and for Markdown."""
 
+import math
+
 import pandas as pd
 from rich.table import Table
 
-from archer.mad.results import Results
 from archer.mad.settings import COLUMNS
-from archer.rules.load import row_name
+from archer.report.study import Study
 
 MARK = "="  # beside a score that is another rule's by construction
 
 
-def cells(results: Results) -> pd.DataFrame:
+def cells(study: Study) -> pd.DataFrame:
     """The table as text: three decimals, "=" where a cell is identical by construction."""
-    text = results.table.map(lambda value: "no score" if pd.isna(value) else f"{value:.3f}")
-    for rule, task in results.identical[["rule", "task"]].itertuples(index=False):
+    text = study.table.map(number)
+    for rule, task in study.identical[["rule", "task"]].itertuples(index=False):
         column = text[COLUMNS[task]]
-        text[COLUMNS[task]] = column.mask(column.index == row_name(rule), column + MARK)
+        text[COLUMNS[task]] = column.mask(column.index == study.rows[rule], column + MARK)
     return text
 
 
-def terminal_table(results: Results) -> Table:
+def differences(study: Study) -> pd.DataFrame | None:
+    """Every other rule minus the baseline, as text; None when there is nothing to differ from."""
+    if study.baseline is None or len(study.table) < 2:
+        return None
+    base = study.rows[study.baseline]
+    gaps = (study.table - study.table.loc[base]).drop(index=base)
+    return gaps.map(lambda gap: number(gap, signed=True))
+
+
+def number(value: float, *, signed: bool = False) -> str:
+    """Three decimals, or "no score"."""
+    if math.isnan(value):
+        return "no score"
+    return f"{value:+.3f}" if signed else f"{value:.3f}"
+
+
+def terminal_table(study: Study) -> Table:
     """The table for rich, best score of each column in bold."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    # one space between columns: eight rules and seven columns then fit 80 characters
+    table = Table(box=None, pad_edge=False, collapse_padding=True, header_style="bold")
     table.add_column("rule", no_wrap=True)
-    for column in results.table.columns:
+    for column in study.table.columns:
         table.add_column(column, justify="right")
-    text, is_best = cells(results), results.table.eq(results.table.max())
-    rules = results.scores["rule"].drop_duplicates()
-    for rule, shown, best in zip(rules, text.to_numpy(), is_best.to_numpy(), strict=True):
+    text, is_best = cells(study), study.table.eq(study.table.max())
+    for rule, shown, best in zip(study.rules, text.to_numpy(), is_best.to_numpy(), strict=True):
         row = (
             f"[bold]{cell}[/bold]" if top else cell for cell, top in zip(shown, best, strict=True)
         )

@@ -1,8 +1,18 @@
 """The report, and the notes a reader needs before believing the table."""
 
-from archer.report.markdown import notes, report
+from archer.report.markdown import report as markdown
+from archer.report.notes import notes as study_notes
+from archer.report.study import Study
 
 RECALL, MEMORIZE = "in-context-recall", "memorization"
+
+
+def report(results):
+    return markdown(Study.of(results))
+
+
+def notes(results):
+    return study_notes(Study.of(results))
 
 
 def test_differences_are_to_delta_and_signed(made):
@@ -16,12 +26,15 @@ def test_differences_are_to_delta_and_signed(made):
 
 
 def test_without_delta_there_is_nothing_to_differ_from(made):
-    assert "Difference" not in report(made({("momentum", RECALL): 0.25, ("adam", RECALL): 0.5}))
-    assert "Difference" not in report(made({("delta", RECALL): 0.25}))
+    two = report(made({("momentum", RECALL): 0.25, ("adam", RECALL): 0.5}))
+    assert "## Difference" not in two
+    assert "`adam` is best on Context Recall with 0.500, ahead of `momentum` by 0.250." in two
+    assert "## Difference" not in report(made({("delta", RECALL): 0.25}))
 
 
 def test_the_whole_benchmark_with_seeds_needs_no_caveats(made):
     results = made({("delta", RECALL): 0.5}, comparable=True, seeds=2)
+    assert "Nothing beyond what is said" in report(results)
     assert notes(results) == []
     assert "mean over settings and 2 seeds." in report(results)
 
@@ -34,10 +47,10 @@ def test_small_presets_and_single_seeds_are_said(made):
 
 def test_identical_cells_say_why(made):
     scores = {("delta", MEMORIZE): 0.5, ("momentum", MEMORIZE): 0.5, ("adam", MEMORIZE): 0.5}
-    (note,) = [n for n in notes(made(scores)) if n.startswith("Identical")]
+    (note,) = [n for n in notes(made(scores)) if "identical" in n]
     assert note == (
-        "Identical by construction on Memorize: momentum, adam and delta (the whole sequence "
-        "fits one chunk, so nothing written is ever read)."
+        "On Memorize `momentum` and `adam` are identical by construction to `delta`. The whole "
+        "sequence fits one chunk, so nothing written is ever read."
     )
 
 
@@ -52,9 +65,10 @@ def test_rules_that_are_the_same_mathematics_are_not_explained_by_the_chunk(tmp_
             f"    def write(self, S, dS, slots, p):\n        return {result}\n"
         )
     plan = plan_bench(paths, preset="smoke", tasks=[RECALL])
-    (note,) = [n for n in notes(run_plan(plan, "cpu", 1, progress=False)) if "Identical" in n]
+    (note,) = [n for n in notes(run_plan(plan, "cpu", 1, progress=False)) if "identical" in n]
     assert note == (
-        "Identical by construction on Context Recall: half_again and half (the same mathematics)."
+        "On Context Recall `half_again` is identical by construction to `half`. They are the same "
+        "mathematics."
     )
 
 
@@ -69,4 +83,4 @@ def test_losses_are_told_with_their_reason(made):
 def test_the_protocol_is_stated(made):
     text = report(made({("delta", RECALL): 0.5}))
     assert "protocol `strict`: checkpoint, stopping" in text
-    assert "1 trials, 1 of them trained, in 12 s on cpu" in text
+    assert "1 trials, 1 of them trained, in 0 s of training on cpu" in text

@@ -4,7 +4,8 @@ import pandas as pd
 from rich.console import Console
 
 from archer.mad.settings import TASKS
-from archer.report.tables import cells, markdown_table, terminal_table
+from archer.report.study import Study
+from archer.report.tables import cells, differences, markdown_table, terminal_table
 from archer.rules.load import BUILTIN
 
 SCORES = {
@@ -18,7 +19,7 @@ SCORES = {
 
 
 def test_cells_have_three_decimals_marks_and_no_score(made):
-    text = cells(made(SCORES))
+    text = cells(Study.of(made(SCORES)))
     assert text["Context Recall"].tolist() == ["0.250", "0.750", "no score"]
     assert text["Memorize"].tolist() == ["0.500", "0.500=", "0.500="]
 
@@ -26,7 +27,7 @@ def test_cells_have_three_decimals_marks_and_no_score(made):
 def test_the_terminal_shows_rules_by_their_short_names_and_the_best_in_bold(made):
     console = Console(width=100, force_terminal=True, color_system="standard")
     with console.capture() as capture:
-        console.print(terminal_table(made(SCORES)))
+        console.print(terminal_table(Study.of(made(SCORES))))
     lines = capture.get().splitlines()
     body = {line.split()[0]: line for line in lines if line.split()[0] in ("delta", "momentum")}
     assert "\x1b[1m0.750\x1b[0m" in body["momentum"]
@@ -35,7 +36,7 @@ def test_the_terminal_shows_rules_by_their_short_names_and_the_best_in_bold(made
 
 
 def test_the_whole_table_fits_a_terminal_of_80_characters(made):
-    results = made({(rule, task): 0.5 for rule in BUILTIN for task in TASKS})
+    results = Study.of(made({(rule, task): 0.5 for rule in BUILTIN for task in TASKS}))
     console = Console(width=80, soft_wrap=True)
     with console.capture() as capture:
         console.print(terminal_table(results))
@@ -54,3 +55,9 @@ def test_markdown_tables_are_markdown():
         "| x | 1 | 3 |",
         "| y | 2 | 4 |",
     ]
+
+
+def test_differences_are_signed_and_to_the_baseline(made):
+    study = Study.of(made(SCORES), "momentum")
+    assert differences(study)["Context Recall"].tolist() == ["-0.500", "no score"]
+    assert differences(Study.of(made({("momentum", "memorization"): 0.5}))) is None

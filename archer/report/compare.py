@@ -1,0 +1,160 @@
+"""Two result folders side by side: what changed, by how much, and whether beyond noise."""
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from statsmodels.stats.multitest import multipletests
+
+from archer.errors import ArcherError
+from archer.report.study import Study
+from archer.stats import compare as compare_rules
+
+ALPHA = 0.05
+MOST = 8  # names listed of what only one side has
+SETUP = ("preset", "precision", "device", "heads", "dim", "chunk_size")
+
+
+@dataclass(frozen=True)
+class Change:
+    """One cell in both folders, over the settings and seeds they share; numbers of B minus A.
+
+    a, b: means over the shared seeds; low, high: 95 % interval of the paired difference; p: Holm
+    over the rules of the task. verdict: "beyond noise", "equivalent", "cannot tell", "one seed",
+    "unchanged" (every score is the same number) or "nothing shared". why: what limits the verdict.
+    """
+
+    rule: str
+    column: str
+    a: float
+    b: float
+    difference: float
+    low: float
+    high: float
+    p: float
+    seeds: int
+    settings: int
+    verdict: str
+    why: str | None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two studies of one protocol. Raises ArcherError when the protocols differ."""
+
+    a: Study
+    b: Study
+
+    def __post_init__(self) -> None:
+        if self.a.protocol != self.b.protocol:
+            raise ArcherError(
+                f"A was run under protocol {self.a.protocol}, B under {self.b.protocol}: their "
+                "scores mean different things; run both under one protocol"
+            )
+
+    @staticmethod
+    def load(a: Path, b: Path) -> "Comparison":
+        """Two result folders. Raises ArcherError when one cannot be read."""
+        return Comparison(Study.load(a), Study.load(b))
+
+    @property
+    def rules(self) -> list[str]:
+        """The rules in both, in A's order."""
+        return [rule for rule in self.a.rules if rule in self.b.rules]
+
+    @cached_property
+    def missing(self) -> list[str]:
+        """What only one side has, as sentences."""
+        only = [line for what in ("rule", "setting", "seed") for line in self._only(what)]
+        return [*only, *self._presets()]
+
+    @cached_property
+    def changes(self) -> list[Change]:
+        """One per task and rule in both folders, in the table's order."""
+        tasks = [task for task in self.a.tasks if task in self.b.tasks]
+        return [change for task in tasks for change in self._task(task)]
+
+    def _task(self, task: str) -> list[Change]:
+        column = self.a.tasks[task]
+        found = [self._change(rule, task, column) for rule in self.rules]
+        p = np.array([change.p for change in found], float)
+        tested = np.isfinite(p)
+        if tested.any():  # one family per task, as everywhere in Archer
+            p[tested] = multipletests(p[tested], method="holm")[1]
+        return [_judged(change, float(x)) for change, x in zip(found, p, strict=True)]
+
+    def _change(self, rule: str, task: str, column: str) -> Change:
+        sides = [_scores(study, rule, task) for study in (self.a, self.b)]
+        shared = sides[0].merge(sides[1], on=["setting", "seed"], suffixes=("_a", "_b"))
+        shared = shared.dropna(subset=["accuracy_a", "accuracy_b"])
+        if shared.empty:
+            none = (math.nan,) * 6
+            return Change(rule, column, *none, 0, 0, "nothing shared", "no setting in common")
+        frame = pd.concat([_side(shared, side, task, column) for side in ("A", "B")])
+        row = compare_rules(frame, "A").iloc[0]
+        kept = shared[shared.groupby("setting")["seed"].transform("nunique") == row["n"]]
+        a, b = kept["accuracy_a"].mean(), kept["accuracy_b"].mean()
+        verdict = str(row["verdict"])
+        why, p = row["statement"] if isinstance(row["statement"], str) else None, float(row["p"])
+        if (shared["accuracy_a"] == shared["accuracy_b"]).all():
+            verdict, why, p = "unchanged", None, math.nan
+        return Change(
+            rule,
+            column,
+            float(a),
+            float(b),
+            float(row["difference"]),
+            float(row["low"]),
+            float(row["high"]),
+            p,
+            int(row["n"]),
+            int(row["settings"]),
+            verdict,
+            why,
+        )
+
+    def _only(self, what: str) -> list[str]:
+        ours, theirs = (list(dict.fromkeys(s.trials[what])) for s in (self.a, self.b))
+        sides = (("A", ours, theirs), ("B", theirs, ours))
+        lonely = ((side, [str(x) for x in own if x not in other]) for side, own, other in sides)
+        return [f"only in {side}: {what} {_few(names)}" for side, names in lonely if names]
+
+    def _presets(self) -> list[str]:
+        """What was set differently."""
+        found = []
+        for name in SETUP:
+            ours, theirs = _values(self.a.trials, name), _values(self.b.trials, name)
+            if ours != theirs:
+                found.append(f"{name}: {ours} in A, {theirs} in B")
+        return found
+
+
+def _few(names: list[str]) -> str:
+    more = f" and {len(names) - MOST} more" if len(names) > MOST else ""
+    return ", ".join(names[:MOST]) + more
+
+
+def _values(trials: pd.DataFrame, name: str) -> str:
+    return ", ".join(map(str, trials[name].unique())) if name in trials else "unknown"
+
+
+def _judged(change: Change, p: float) -> Change:
+    verdict = change.verdict
+    if verdict in ("different", "cannot tell"):
+        verdict = "beyond noise" if p < ALPHA else "cannot tell"
+    return Change(**vars(change) | {"p": p, "verdict": verdict})
+
+
+def _scores(study: Study, rule: str, task: str) -> pd.DataFrame:
+    chosen = study.selected
+    chosen = chosen[(chosen["rule"] == rule) & (chosen["task"] == task)]
+    return chosen[["setting", "seed", "accuracy"]]
+
+
+def _side(shared: pd.DataFrame, side: str, task: str, column: str) -> pd.DataFrame:
+    """One folder's scores as `archer.stats` reads them: the folder is the rule."""
+    frame = shared[["setting", "seed"]].assign(accuracy=shared[f"accuracy_{side.lower()}"])
+    return frame.assign(rule=side, row=side, task=task, column=column)

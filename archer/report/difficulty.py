@@ -1,0 +1,52 @@
+"""Accuracy against what makes a task hard, and where a rule breaks."""
+
+import pandas as pd
+
+from archer.mad.settings import baseline
+from archer.report.study import Study
+from archer.stats import breakdown, breaking_points
+
+FIELDS = {
+    "vocab_size": "vocabulary",
+    "seq_len": "sequence length",
+    "num_train_examples": "training instances",
+    "frac_noise": "share of noise",
+    "num_tokens_to_copy": "tokens to copy",
+}
+
+
+def difficulty(study: Study) -> pd.DataFrame:
+    """`archer.stats.breakdown` with a task's baseline setting as a point of every field varied.
+
+    Empty where no task was run at several settings that differ in one field.
+    """
+    settings = breakdown(study.tidy)
+    varied = settings[settings["value"].notna()]
+    starts = []
+    for task, field in varied[["task", "field"]].drop_duplicates().itertuples(index=False):
+        start = settings[(settings["task"] == task) & (settings["field"] == "baseline")]
+        value = float(getattr(baseline(str(task)), str(field)))
+        starts.append(start.assign(field=field, value=value))
+    if not starts:
+        return varied
+    # Easiest first, as the protocol's baselines are the easiest setting of each field.
+    whole: pd.DataFrame = pd.concat([*starts, varied], ignore_index=True)
+    return whole
+
+
+def curves_of(settings: pd.DataFrame, task: str) -> dict[str, pd.DataFrame]:
+    """By field: rules down, values across (easiest first), mean accuracies."""
+    here = settings[settings["task"] == task]
+    found = {}
+    for field, part in here.groupby("field", sort=False):
+        wide = part.pivot(index="rule", columns="value", values="mean")
+        found[str(field)] = wide.loc[part["rule"].unique(), part["value"].unique()]
+    return found
+
+
+def breaks(settings: pd.DataFrame) -> pd.DataFrame:
+    """The rows of `archer.stats.breaking_points` where a rule breaks."""
+    if settings.empty:
+        return settings
+    points = breaking_points(settings)
+    return points[points["breaks_at"].notna()]

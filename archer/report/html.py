@@ -1,0 +1,196 @@
+"""The report as one self-contained page: no network, opens from disk."""
+
+import math
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import pandas as pd
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from markupsafe import Markup, escape
+
+from archer.report import plots
+from archer.report.costs import costs
+from archer.report.difficulty import FIELDS, difficulty
+from archer.report.findings import Finding, findings
+from archer.report.notes import next_steps, notes
+from archer.report.phrases import Phrase
+from archer.report.sections import (
+    METHOD,
+    VERDICTS,
+    RulePart,
+    grouped,
+    insights,
+    legend,
+    rule_parts,
+    setup,
+    title,
+)
+from archer.report.study import Facts, Study
+from archer.report.svg import Canvas
+from archer.report.tables import MARK
+
+TEMPLATES = Path(__file__).parent / "templates"
+MARKS = {
+    "different": ("●", "different from the baseline"),
+    "equivalent": ("≈", "equivalent to the baseline"),
+    "identical by construction": (MARK, "identical by construction"),
+    "cannot tell": ("?", "these seeds cannot tell"),
+    "one seed": ("·", "one seed: nothing can be told"),
+}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell of the table of results, as the page shows it."""
+
+    id: str
+    facts: Facts
+    shade: str
+    mark: str
+    meaning: str
+
+    @property
+    def missing(self) -> bool:
+        return math.isnan(self.facts.score)
+
+    @property
+    def interval(self) -> str:
+        f = self.facts
+        return "" if math.isnan(f.low) else f"{f.low:.3f} to {f.high:.3f}"
+
+    @property
+    def difference(self) -> str:
+        return "" if math.isnan(self.facts.difference) else f"{self.facts.difference:+.3f}"
+
+
+def page(study: Study) -> str:
+    """The whole page as text."""
+    found, known, settings = findings(study), costs(study), difficulty(study)
+    ids = _ids(study)
+    drawn = [(c, plots.learning_plot(study, t, c)) for t, c in study.tasks.items()]
+    page: str = _template().render(
+        study=study,
+        title=title(study),
+        setup=[_inline(line) for line in setup(study)],
+        notes=[_inline(line) for line in notes(study)],
+        groups=[(h, _inline(a), _said(part, ids)) for h, a, part in grouped(study, found)],
+        insights=[_linked(phrase, ids) for phrase in insights(study, found)],
+        legend=_inline(legend(study, MARK)),
+        marks=MARKS if study.baseline and len(study.rules) > 1 else {},
+        look=plots.styles(study),
+        swatches={rule: Markup(_swatch(style)) for rule, style in plots.styles(study).items()},
+        cells={
+            rule: [_cell(study, study.facts[rule, c], ids) for c in study.columns]
+            for rule in study.rules
+        },
+        profile=Markup(plots.profile(study)) if len(study.tasks) > 1 else None,
+        difficulty=_difficulty(study, settings),
+        learning=[(c, Markup(p[0]), p[1]) for c, p in drawn if p],
+        cost=Markup(plots.cost_plot(study, known) or ""),
+        costs=known,
+        parts=_rules(study, ids),
+        facts={c: [study.facts[r, c] for r in study.rules] for c in study.columns},
+        steps=[_inline(line) for line in next_steps(study)],
+        method=[_inline(line) for line in METHOD],
+        verdicts=VERDICTS,
+        number=_number,
+    )
+    return page
+
+
+@lru_cache(maxsize=1)
+def _template() -> Template:
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("report.html")
+
+
+def _ids(study: Study) -> dict[tuple[str, str], str]:
+    """An anchor per cell; numbers, since rules may be named anything."""
+    return {
+        (rule, column): f"cell-{i}-{j}"
+        for i, rule in enumerate(study.rules)
+        for j, column in enumerate(study.columns)
+    }
+
+
+def _cell(study: Study, facts: Facts, ids: dict[tuple[str, str], str]) -> Cell:
+    gaps = [f.difference for f in study.facts.values() if f.column == facts.column]
+    widest = max((abs(g) for g in gaps if not math.isnan(g)), default=0.0)
+    mark, meaning = MARKS.get(facts.verdict, ("", ""))
+    shade = ""
+    if facts.difference and not math.isnan(facts.difference) and not facts.identical:
+        side = "up" if facts.difference > 0 else "down"
+        # Columns differ widely in spread; a floor keeps noise of a thousandth from glowing.
+        shade = f"{side}:{min(1.0, abs(facts.difference) / max(widest, 0.02)):.2f}"
+    return Cell(ids[facts.rule, facts.column], facts, shade, mark, meaning)
+
+
+def _inline(text: str) -> Markup:
+    """Text with `code` as code."""
+    parts = re.split(r"`([^`]*)`", text)
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if i % 2 else escape(part)
+        for i, part in enumerate(parts)
+    )
+
+
+def _linked(phrase: Phrase, ids: dict[tuple[str, str], str]) -> Markup:
+    """A sentence whose numbers lead to the cells they came from."""
+    made = Markup("")
+    for part in phrase:
+        if isinstance(part, str):
+            made += _inline(part)
+            continue
+        anchors = [ids[cell] for cell in part.cells]
+        source = " and ".join(f"{rule} on {column}" for rule, column in part.cells)
+        made += Markup('<a class="n" href="#{}" data-cells="{}" title="from {}">{}</a>').format(
+            anchors[0], " ".join(anchors), source, part.text
+        )
+    return made
+
+
+def _said(part: list[Finding], ids: dict[tuple[str, str], str]) -> list[tuple[str, str, Markup]]:
+    return [(f.kind, f.rule, _linked(f.phrase, ids)) for f in part]
+
+
+def _rules(
+    study: Study, ids: dict[tuple[str, str], str]
+) -> list[tuple[RulePart, list[tuple[str, list[Markup]]], Markup]]:
+    """Every rule with its sentences and the plot of its differences."""
+    return [
+        (
+            part,
+            [(intro, [_linked(p, ids) for p in said]) for intro, said in part.sentences(study)],
+            Markup(plots.forest(study, part.rule) or ""),
+        )
+        for part in rule_parts(study)
+    ]
+
+
+def _difficulty(study: Study, settings: pd.DataFrame) -> list[tuple[str, Markup]]:
+    found = []
+    for task, column in study.tasks.items():
+        here = settings[settings["task"] == task]
+        for field, part in here.groupby("field", sort=False):
+            heading = f"{column} by {FIELDS.get(str(field), str(field))}"
+            found.append((heading, Markup(plots.difficulty_plot(study, part, heading))))
+    return found
+
+
+def _swatch(style: plots.Style) -> str:
+    canvas = Canvas(14, 14, "", "")
+    canvas.marker(7, 7, style.marker, f"dot {style.colour}", "")
+    shape = "".join(canvas.parts)
+    return f'<svg class="swatch" viewBox="0 0 14 14" aria-hidden="true">{shape}</svg>'
+
+
+def _number(value: float | None, form: str = ".4f") -> str:
+    return "–" if value is None or math.isnan(value) else format(value, form)

@@ -1,0 +1,216 @@
+"""What the report says in words, shared by the Markdown and the page."""
+
+import inspect
+import math
+from dataclasses import dataclass
+
+import archer
+from archer.mad.presets import PRESETS
+from archer.report.findings import CERTAIN, VISIBLE, Finding
+from archer.report.notes import bottleneck, few_seeds
+from archer.report.phrases import Phrase, gap, name, score
+from archer.report.study import AVERAGE, Facts, Study
+from archer.rules.load import BUILTIN, load_rule
+from archer.stats import MARGIN
+
+PROTOCOL_NOTES = {
+    "strict": (
+        "protocol `strict`: checkpoint, stopping and learning rate x weight decay are chosen on a "
+        "validation split; the scores are on test data, read once"
+    ),
+    "mad-lab": (
+        "protocol `mad-lab`: checkpoint, stopping and learning rate x weight decay are chosen on "
+        "the test data that is scored, as mad-lab does; scores are therefore optimistic"
+    ),
+}
+GROUPS = {
+    "certain": "Settled by these seeds",
+    "open": "Not told apart by these seeds",
+    "one seed": "One seed, nothing is certain",
+}
+MEANS_ONLY = "Not settled by these seeds, means only:"
+SHOWN = 8  # findings per group
+
+METHOD = (
+    "Replication is over seeds: the settings of a task are put together within each seed first.",
+    "Intervals are 95 %: Student's t, or the percentile bootstrap where t would leave [0, 1]; the "
+    "tables say which. With few seeds a bootstrap interval is too narrow.",
+    "Differences are paired over common seeds and settings; p is a paired t test with Holm's "
+    "correction over the rules of one task. Tasks are families of their own: where nothing "
+    "differs, one table of six tasks in four still says `different` somewhere.",
+)
+VERDICTS = {
+    "different": "p, corrected, is below 0.05",
+    "equivalent": f"two one-sided t tests rule out a difference larger than {MARGIN:g}",
+    "identical by construction": "on this task both rules are one function and share one training",
+    "cannot tell": "neither; `seeds needed` would tell with power 0.8, if the noise stays the same",
+    "one seed": "nothing is tested, since nothing says how much a second seed would differ",
+}
+
+
+def title(study: Study) -> str:
+    return f"MAD, preset `{study.preset}`"
+
+
+def setup(study: Study) -> list[str]:
+    """What was run, by which protocol, with what."""
+    trials = study.trials
+    own = trials.drop_duplicates("trial")
+    about = PRESETS[study.preset]().about if study.preset in PRESETS else "a preset of its own"
+    return [
+        about,
+        PROTOCOL_NOTES[study.protocol],
+        f"{len(trials)} trials, {len(own)} of them trained, in {duration(own['seconds'].sum())} "
+        f"of training on {study.device}; report by Archer {archer.__version__}",
+    ]
+
+
+def duration(seconds: float) -> str:
+    """ "40 s", "12 min" or "3.5 h"."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def legend(study: Study, mark: str) -> str:
+    text = "Macro accuracy on test data, mean over settings"
+    text += f" and {study.seeds} seeds." if study.seeds > 1 else ", one seed."
+    if not study.identical.empty:
+        text += f" `{mark}`: identical by construction to the rule named below."
+    return text
+
+
+def grouped(study: Study, found: list[Finding]) -> list[tuple[str, str, list[Finding]]]:
+    """Key findings by how sure they are: heading, what to add to it, findings.
+
+    A value alone is no finding of note.
+    """
+    notable = [finding for finding in found if finding.kind != "value"]
+    about = {"certain": " ".join(few_seeds(study))}
+    return [
+        (heading, about.get(sure, ""), part)
+        for sure, heading in GROUPS.items()
+        if (part := [f for f in notable if f.certainty == sure][:SHOWN])
+    ]
+
+
+def insights(study: Study, found: list[Finding]) -> list[Phrase]:
+    """Where the headroom is, where rules differ, and what is bought with what."""
+    said: list[Phrase] = []
+    order = bottleneck(study)
+    if order:
+        said.append(_best_score(study, order[0], "The bottleneck"))
+    widest = _widest(study)
+    if widest is not None:
+        said.append(widest)
+    said += [f.phrase for f in found if f.kind == "trade-off" and f.certainty == "certain"][:3]
+    said += [f.phrase for f in found if f.kind == "unstable"][:3]
+    return said
+
+
+def _best_score(study: Study, column: str, what: str) -> Phrase:
+    values = study.table[column]
+    rule = study.rules[int(values.argmax())]
+    return (
+        f"{what} is {column}. The best score on {column} is ",
+        score(float(values.max()), (rule, column)),
+        f", by {name(rule)}.",
+    )
+
+
+def _widest(study: Study) -> Phrase | None:
+    tasks = study.table.drop(columns=AVERAGE, errors="ignore").dropna(axis=1)
+    if len(tasks) < 2 or tasks.empty:
+        return None
+    spread = tasks.max() - tasks.min()
+    column = str(spread.idxmax())
+    values = tasks[column]
+    top, low = study.rules[int(values.argmax())], study.rules[int(values.argmin())]
+    if top == low:
+        return None
+    return (
+        f"The rules lie furthest apart on {column}. The best score on {column} is ",
+        score(float(values.max()), (top, column)),
+        f", by {name(top)}; the lowest is ",
+        score(float(values.min()), (low, column)),
+        f", by {name(low)}.",
+    )
+
+
+@dataclass(frozen=True)
+class RulePart:
+    """One rule: its text, knobs, and the cells by what may be said of them."""
+
+    rule: str
+    row: str
+    about: str
+    equations: str
+    knobs: str
+    helps: list[Facts]
+    hurts: list[Facts]
+    open: list[Facts]
+    same: list[Facts]
+
+    def sentences(self, study: Study) -> list[tuple[str, list[Phrase]]]:
+        """Introduction and sentences: where the verdict is different, then means alone."""
+        settled = [
+            *(_moved(study, "helps", cell) for cell in self.helps),
+            *(_moved(study, "hurts", cell) for cell in self.hurts),
+        ]
+        open_ = [_moved(study, "is", c) for c in self.open if abs(c.difference) >= VISIBLE]
+        parts = (("Settled by these seeds:", settled), (MEANS_ONLY, open_))
+        return [(intro, said) for intro, said in parts if said]
+
+
+def _moved(study: Study, verb: str, cell: Facts) -> Phrase:
+    amount = gap(cell.difference, (cell.rule, cell.column), (str(study.baseline), cell.column))
+    if verb != "is":
+        return (f"{name(cell.rule)} {verb} on {cell.column} by ", amount, ".")
+    side = "above" if cell.difference > 0 else "below"
+    base = name(str(study.baseline))
+    return (f"{name(cell.rule)} is ", amount, f" {side} {base} on {cell.column}.")
+
+
+def rule_parts(study: Study) -> list[RulePart]:
+    """Every rule in the table's order: what it is and what it did."""
+    return [_rule_part(study, rule) for rule in study.rules]
+
+
+def _rule_part(study: Study, rule: str) -> RulePart:
+    about, _, equations = _doc(rule).partition("\n")
+    cells = [study.facts[rule, column] for column in study.tasks.values()]
+    cells = [c for c in cells if not math.isnan(c.difference)]
+    different = [c for c in cells if c.verdict == "different"]
+    return RulePart(
+        rule,
+        study.rows[rule],
+        about.strip(),
+        inspect.cleandoc(equations).strip("\n"),
+        _knobs(study, rule),
+        sorted((c for c in different if c.difference > 0), key=lambda c: -c.difference),
+        sorted((c for c in different if c.difference < 0), key=lambda c: c.difference),
+        sorted((c for c in cells if c.verdict not in CERTAIN), key=lambda c: -abs(c.difference)),
+        [c for c in cells if c.verdict in ("equivalent", "identical by construction")],
+    )
+
+
+def _doc(rule: str) -> str:
+    """The text of a built-in rule; a rule file of the user's is not part of a result folder."""
+    if rule not in BUILTIN:
+        return ""
+    return inspect.getdoc(inspect.getmodule(load_rule(rule))) or ""
+
+
+def _knobs(study: Study, rule: str) -> str:
+    mine = study.trials[study.trials["rule"] == rule]
+    found = []
+    for column in mine.columns:
+        if not column.startswith("knob.") or mine[column].isna().all():
+            continue
+        values = ", ".join(f"{value:g}" for value in sorted(mine[column].dropna().unique()))
+        text = f"{column.removeprefix('knob.')} = {values}"
+        learned = f"learned.{column.removeprefix('knob.')}"
+        if learned in mine and mine[learned].notna().any():
+            text += f" at the start, {mine[learned].mean():.3g} at the end (learned, mean)"
+        found.append(text)
+    return "; ".join(found)

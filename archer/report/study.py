@@ -1,0 +1,319 @@
+"""A benchmark as reports read it: trials, curves, and what statistics say of every cell."""
+
+import gc
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from archer.errors import ArcherError
+from archer.mad.results import Results, identical_cells, no_curves
+from archer.mad.scoring import select, table, task_scores
+from archer.mad.settings import COLUMNS, TASKS
+from archer.mad.trial import Protocol
+from archer.rules.load import row_name
+from archer.stats import cell_summary
+from archer.stats import compare as compare_rules
+
+AVERAGE = "Average"
+NEEDED = (
+    *("rule", "row", "task", "setting", "seed", "lr", "weight_decay", "status", "identical_to"),
+    *("test_accuracy", "validation_accuracy", "validation_perplexity", "protocol", "preset"),
+    *("chunk_size", "seconds", "trial"),
+)
+NAN = float("nan")
+
+
+@dataclass(frozen=True)
+class Facts:
+    """One cell of the table: its score over seeds, and its difference to the baseline.
+
+    score, low, high (95 %), sd over n seeds; method: how the interval was made. difference,
+    d_low, d_high (95 %), effect (d_z), p (Holm) and verdict as in `archer.stats.compare`, verdict
+    "baseline" in the baseline's row and "no score" where there is none to compare. Numbers are nan
+    where they do not exist.
+    """
+
+    rule: str
+    column: str
+    score: float
+    sd: float = NAN
+    n: int = 0
+    low: float = NAN
+    high: float = NAN
+    method: str = ""
+    difference: float = NAN
+    d_low: float = NAN
+    d_high: float = NAN
+    effect: float = NAN
+    p: float = NAN
+    verdict: str = "no score"
+    seeds_needed: int | None = None
+    statement: str | None = None
+
+    @property
+    def identical(self) -> bool:
+        return self.verdict == "identical by construction"
+
+
+@dataclass(frozen=True)
+class Study:
+    """Trials of one protocol, their learning curves, and the rule the others are held against.
+
+    curves: columns of curves.csv, perhaps no rows. baseline: None when `delta` was not run and no
+    other was asked for. disagreement: where results.csv says something else than the trials.
+    """
+
+    trials: pd.DataFrame
+    curves: pd.DataFrame = field(default_factory=no_curves)
+    baseline: str | None = None
+    disagreement: str | None = None
+
+    @staticmethod
+    def of(results: Results, against: str | None = None) -> "Study":
+        """A benchmark's results. Raises ArcherError for an unknown baseline."""
+        return _study(results.trials, results.curves, against)
+
+    @staticmethod
+    def load(folder: Path, against: str | None = None) -> "Study":
+        """A result folder: trials.csv, and curves.csv where there is one (either may be .gz).
+
+        Raises ArcherError when the folder holds no such tables or they cannot be read.
+        """
+        if not folder.is_dir():
+            raise ArcherError(f"{folder} is not a folder; give one that `archer bench` wrote")
+        trials, curves = _read(folder, "trials"), _read(folder, "curves")
+        if trials is None:
+            raise ArcherError(f"{folder} holds no trials.csv; give a folder `archer bench` wrote")
+        study = _study(trials, no_curves() if curves is None else curves, against)
+        return replace(study, disagreement=_disagreement(study, folder / "results.csv"))
+
+    @property
+    def protocol(self) -> Protocol:
+        return "mad-lab" if self.trials["protocol"].iloc[0] == "mad-lab" else "strict"
+
+    @property
+    def preset(self) -> str:
+        return str(self.trials["preset"].iloc[0])
+
+    @property
+    def device(self) -> str:
+        names = self.trials.get("device", pd.Series(["unknown"])).unique()
+        return ", ".join(map(str, names))
+
+    @property
+    def seeds(self) -> int:
+        return int(self.trials["seed"].nunique())
+
+    @cached_property
+    def rows(self) -> dict[str, str]:
+        """Row name in the table by rule, in the table's order."""
+        return {str(rule): row_name(str(rule)) for rule in self.trials["rule"].unique()}
+
+    @property
+    def rules(self) -> list[str]:
+        return list(self.rows)
+
+    @cached_property
+    def selected(self) -> pd.DataFrame:
+        """The trial the protocol selects for every rule, setting and seed; score: `accuracy`."""
+        return select(self.trials, self.protocol)
+
+    @cached_property
+    def scores(self) -> pd.DataFrame:
+        """One row per rule, task and seed."""
+        return task_scores(self.selected)
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """What results.csv holds."""
+        return table(self.scores)
+
+    def score(self, rule: str, column: str) -> float:
+        """A cell of the table."""
+        return float(self.table[column].to_numpy(float)[self.rules.index(rule)])
+
+    @cached_property
+    def identical(self) -> pd.DataFrame:
+        """Rule, task, and the rule it is identical to there by construction."""
+        return identical_cells(self.trials)
+
+    @property
+    def columns(self) -> list[str]:
+        """Tasks as the table names them, then Average where all six were run."""
+        return list(self.table.columns)
+
+    @property
+    def tasks(self) -> dict[str, str]:
+        """Column by task, for the tasks that were run."""
+        return {task: COLUMNS[task] for task in TASKS if COLUMNS[task] in self.table.columns}
+
+    @cached_property
+    def tidy(self) -> pd.DataFrame:
+        """The selected trials as `archer.stats` reads them (see archer/stats/frame.py).
+
+        graph: the rule whose graph a trial ran; identical: whether that is the baseline's.
+        """
+        chosen = self.selected
+        frame = chosen[["rule", "row", "task", "setting", "seed", "accuracy"]].assign(
+            column=chosen["task"].replace(COLUMNS),
+            graph=chosen["identical_to"]
+            .astype(object)
+            .where(chosen["identical_to"].notna(), chosen["rule"]),
+        )
+        if self.baseline is None:
+            return frame
+        return frame.assign(identical=frame["graph"] == _graph_of(frame, self.baseline))
+
+    @cached_property
+    def facts(self) -> dict[tuple[str, str], Facts]:
+        """Every cell by (rule, column)."""
+        frame = self._cells
+        known = _by_cell(cell_summary(frame))
+        compared: dict[tuple[str, str], dict[str, Any]] = {}
+        if frame.loc[frame["rule"] == self.baseline, "accuracy"].notna().any():
+            with _quick_collections():
+                compared = _by_cell(compare_rules(frame, str(self.baseline)))
+        return {
+            (rule, column): self._facts(rule, column, known, compared)
+            for rule in self.rules
+            for column in self.columns
+        }
+
+    def verdicts(self, rule: str, column: str) -> dict[str, str]:
+        """In one column, what may be said of every other rule against this one."""
+        part = self._cells[self._cells["column"] == column]
+        if "identical" in part:
+            part = part.assign(identical=part["graph"] == _graph_of(part, rule))
+        with _quick_collections():
+            found = compare_rules(part, rule)
+        return dict(zip(found["rule"], found["verdict"], strict=True))
+
+    @cached_property
+    def _cells(self) -> pd.DataFrame:
+        return pd.concat([self.tidy, *self._averages()], ignore_index=True)
+
+    def _facts(
+        self,
+        rule: str,
+        column: str,
+        known: Mapping[tuple[str, str], dict[str, Any]],
+        compared: Mapping[tuple[str, str], dict[str, Any]],
+    ) -> Facts:
+        score = self.score(rule, column)
+        summary, gap = known.get((rule, column)), compared.get((rule, column))
+        if math.isnan(score) or summary is None:
+            return Facts(rule, column, NAN)
+        found = Facts(
+            rule,
+            column,
+            score,
+            **{name: summary[name] for name in ("sd", "n", "low", "high", "method")},
+            verdict="baseline" if rule == self.baseline else "no score",
+        )
+        if gap is None or math.isnan(self.score(str(self.baseline), column)):
+            return found
+        needed = gap["seeds_needed"]
+        return replace(
+            found,
+            difference=gap["difference"],
+            d_low=gap["low"],
+            d_high=gap["high"],
+            effect=gap["effect"],
+            p=gap["p_holm"],
+            verdict=gap["verdict"],
+            seeds_needed=None if pd.isna(needed) else int(needed),
+            statement=gap["statement"] if isinstance(gap["statement"], str) else None,
+        )
+
+    def _averages(self) -> list[pd.DataFrame]:
+        """The six tasks' mean per rule and seed, as if it were a task of one setting."""
+        if AVERAGE not in self.table.columns:
+            return []
+        groups = self.scores.groupby(["rule", "seed"], sort=False)["accuracy"]
+        means = groups.apply(lambda accuracy: accuracy.mean(skipna=False)).reset_index()
+        means = means.assign(
+            row=means["rule"].map(self.rows), task="average", column=AVERAGE, setting="average"
+        )
+        # one name for what a rule ran everywhere: alike where two rules ran the same on all tasks
+        graphs = self.tidy.groupby("rule")["graph"].agg(lambda ran: " ".join(map(str, ran)))
+        means["graph"] = means["rule"].map(graphs)
+        if self.baseline is not None:
+            means["identical"] = means["graph"] == graphs[self.baseline]
+        return [means]
+
+
+def _study(trials: pd.DataFrame, curves: pd.DataFrame, against: str | None) -> Study:
+    missing = [name for name in NEEDED if name not in trials.columns]
+    if missing:
+        raise ArcherError(f"trials.csv lacks the column {missing[0]!r}; was it written by Archer?")
+    if trials.empty:
+        raise ArcherError("trials.csv has no rows: there is nothing to report")
+    if trials["protocol"].nunique() != 1:
+        raise ArcherError("trials.csv mixes two protocols; one table holds one protocol")
+    rules = [str(rule) for rule in trials["rule"].unique()]
+    if against is not None and against not in rules:
+        raise ArcherError(f"--against {against}: not among the rules run ({', '.join(rules)})")
+    return Study(trials, curves, against or ("delta" if "delta" in rules else None))
+
+
+def _graph_of(frame: pd.DataFrame, rule: str) -> pd.Series:
+    """Per row, the graph that a rule ran on that row's setting and seed."""
+    place = [frame["setting"], frame["seed"]]
+    mine = frame["graph"].where(frame["rule"] == rule)
+    graphs: pd.Series = mine.groupby(place).transform("first")
+    return graphs
+
+
+@contextmanager
+def _quick_collections() -> Iterator[None]:
+    """statsmodels collects garbage at every correction: spare it what is alive already."""
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+
+
+def _by_cell(frame: pd.DataFrame) -> dict[tuple[str, str], dict[str, Any]]:
+    records: list[dict[str, Any]] = [
+        {str(k): v for k, v in row.items()} for row in frame.to_dict("records")
+    ]
+    return {(row["rule"], row["column"]): row for row in records}
+
+
+def _read(folder: Path, name: str) -> pd.DataFrame | None:
+    path = next((p for end in ("", ".gz") if (p := folder / f"{name}.csv{end}").is_file()), None)
+    if path is None:
+        return None
+    try:
+        return pd.read_csv(path)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, OSError):
+        raise ArcherError(f"{path} is not a CSV table") from None
+
+
+def _disagreement(study: Study, path: Path) -> str | None:
+    """The first cell of results.csv that is not what the trials give, as a sentence."""
+    if not path.is_file():
+        return None
+    try:
+        written = pd.read_csv(path, index_col=0)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, OSError):
+        return "results.csv cannot be read; this report is computed from trials.csv."
+    if list(written.index) != list(study.table.index) or list(written) != study.columns:
+        return "results.csv has other rows or columns than trials.csv, which this report is from."
+    ours, theirs = study.table.to_numpy(float), written.to_numpy(float)
+    same = np.isclose(ours, theirs, rtol=0.0, atol=1e-9, equal_nan=True)
+    if same.all():
+        return None
+    row, column = (int(i) for i in np.argwhere(~same)[0])
+    return (
+        f"results.csv differs from trials.csv in the cell of {written.index[row]} and "
+        f"{study.columns[column]}; this report is computed from trials.csv."
+    )

@@ -1,0 +1,71 @@
+"""Two folders side by side."""
+
+import pytest
+
+from archer.errors import ArcherError
+from archer.report.compare import Comparison
+from archer.report.study import Study
+
+RECALL, MEMORIZE = "in-context-recall", "memorization"
+SIX = [0.500, 0.511, 0.493, 0.504, 0.487, 0.508]
+
+
+def changes(made, a, b, seeds=6):
+    found = Comparison(Study.of(made(a, seeds=seeds)), Study.of(made(b, seeds=seeds)))
+    return found, {(c.rule, c.column): c for c in found.changes}
+
+
+def test_a_shift_larger_than_the_noise_is_told_from_none(made):
+    up = [x + 0.1 + 0.001 * (-1) ** i for i, x in enumerate(SIX)]
+    jitter = [x + y for x, y in zip(SIX, (0.05, -0.06, 0.04, -0.03, 0.07, -0.05), strict=True)]
+    a = {("delta", RECALL): SIX, ("momentum", RECALL): SIX, ("adam", RECALL): SIX}
+    b = {("delta", RECALL): up, ("momentum", RECALL): jitter, ("adam", RECALL): SIX}
+    _, found = changes(made, a, b)
+    moved = found["delta", "Context Recall"]
+    assert moved.verdict == "beyond noise"
+    assert moved.difference == pytest.approx(0.1)
+    assert moved.low < 0.1 < moved.high
+    assert (moved.seeds, moved.settings) == (6, 1)
+    assert found["momentum", "Context Recall"].verdict == "cannot tell"
+    assert found["adam", "Context Recall"].verdict == "unchanged"
+
+
+def test_holm_is_over_the_rules_of_the_task(made):
+    up = [x + 0.1 + 0.02 * (-1) ** i for i, x in enumerate(SIX)]
+    one = {("delta", RECALL): SIX}
+    two = one | {("momentum", RECALL): SIX}
+    alone = changes(made, one, {("delta", RECALL): up})[1]["delta", "Context Recall"]
+    both = changes(made, two, dict.fromkeys(two, up))[1]["delta", "Context Recall"]
+    assert both.p == pytest.approx(2 * alone.p)
+
+
+def test_few_seeds_claim_nothing_and_say_why(made):
+    for seeds, verdict, why in ((1, "one seed", "one seed"), (2, "cannot tell", "two seeds")):
+        a, b = {("delta", RECALL): SIX}, {("delta", RECALL): [x + 0.2 for x in SIX[::-1]]}
+        change = changes(made, a, b, seeds)[1]["delta", "Context Recall"]
+        assert change.verdict == verdict
+        assert change.why.startswith(why)
+
+
+def test_what_one_side_lacks_is_said_and_left_out(made):
+    a = {("delta", RECALL): 0.5, ("momentum", RECALL): 0.5}
+    b = {("delta", RECALL): 0.5, ("delta", MEMORIZE): 0.25}
+    found, cells = changes(made, a, b, 1)
+    assert list(cells) == [("delta", "Context Recall")]
+    assert "only in A: rule momentum" in found.missing
+    assert any(line.startswith("only in B: setting memorization/") for line in found.missing)
+
+
+def test_presets_without_a_common_setting_share_nothing(made):
+    a, b = made({("delta", RECALL): 0.5}), made({("delta", RECALL): 0.5}, comparable=True)
+    found = Comparison(Study.of(a), Study.of(b))
+    assert [c.verdict for c in found.changes] == ["nothing shared"]
+    assert "preset: smoke in A, core in B" in found.missing
+
+
+def test_two_protocols_are_not_compared(made):
+    a = made({("delta", RECALL): 0.5})
+    study = Study.of(a)
+    other = Study(a.trials.assign(protocol="mad-lab"), baseline="delta")
+    with pytest.raises(ArcherError, match="scores mean different things"):
+        Comparison(study, other)

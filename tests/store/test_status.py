@@ -1,0 +1,122 @@
+"""`archer status`: what it shows of a store, and what it refuses."""
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from archer.cli import main
+from archer.store import STORE_FILE, environment, open_store
+from archer.store.testing import ids_of, results_of, small_plan
+
+
+@pytest.fixture
+def status(capfd: pytest.CaptureFixture[str]) -> Callable[[Path], tuple[int, str, str]]:
+    def run(folder: Path) -> tuple[int, str, str]:
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main(["status", str(folder)])
+        return (int(ended.value.code or 0), *capfd.readouterr())
+
+    return run
+
+
+def test_status_tells_done_running_and_failed_with_reasons(tmp_path, status):
+    plan = small_plan()
+    first, second = plan.populations
+    done, failing = (population.trials[0].setting.task for population in (first, second))
+    with open_store(tmp_path) as store, store.begin(plan, "cpu") as run:
+        assert run.claim(first)
+        run.finish(results_of(first))
+        assert run.claim(second)
+        run.fail(ids_of(second)[:1], "no memory")
+        code, at_work, _ = status(tmp_path)
+    assert code == 0
+    assert "preset smoke, protocol strict: 3 of 6 trials done, 2 running, 1 failed, 0 waiting" in (
+        at_work
+    )
+    rows = [line.split() for line in at_work.splitlines()]
+    assert ["rule", "task", "done", "of", "diverged", "running", "failed", "waiting"] in rows
+    assert ["delta", done, "3", "3", "0", "0", "0", "0"] in rows
+    assert ["delta", failing, "0", "3", "0", "2", "1", "0"] in rows
+    assert f"delta on {failing}: 1 failed: no memory" in at_work
+    assert at_work.rstrip().endswith(", at work")
+    code, ended, _ = status(tmp_path)
+    assert "3 of 6 trials done, 0 running, 1 failed, 2 waiting" in ended
+    assert ended.rstrip().endswith(", ended")
+
+
+def test_status_keeps_presets_and_protocols_apart(tmp_path, status):
+    from archer.mad.plan import make_plan
+    from archer.mad.presets import smoke
+    from archer.rules.load import builtin_graph
+
+    rules = [builtin_graph(name) for name in ("delta", "momentum")]
+    preset = smoke().only(["memorization"])
+    with open_store(tmp_path) as store:
+        store.begin(small_plan(), "cpu").close()
+        store.begin(make_plan(rules, preset, protocol="mad-lab"), "cpu").close()
+        store.begin(make_plan(rules, preset, protocol="mad-lab", seeds=2), "cpu").close()
+    shown = status(tmp_path)[1]
+    assert "preset smoke, protocol strict: 0 of 6 trials done, 0 running, 0 failed, 6" in shown
+    assert "preset smoke, protocol mad-lab: 0 of 2 trials done" in shown
+    rows = [line.split() for line in shown.splitlines()]
+    for rule in ("delta", "momentum"):  # one training is both
+        assert [rule, "memorization", "0", "2", "0", "0", "0", "2"] in rows
+
+
+def test_status_of_a_folder_without_a_store_is_refused(tmp_path, status):
+    code, out, error = status(tmp_path)
+    assert (code, out) == (2, "")
+    assert error.startswith(f"error: {tmp_path / STORE_FILE}: no store there")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_says_what_it_ran_on(tmp_path):
+    import torch
+
+    found = environment.environment("cpu")
+    assert found["versions"]["torch"] == torch.__version__
+    assert found["card"] is None
+    assert found["command"]
+    with open_store(tmp_path) as store:
+        store.begin(small_plan(), "cpu").close()
+        (run,) = store.runs()
+    assert run["environment"] == found
+    assert run["started"] <= run["ended"] < run["until"]
+
+
+@pytest.mark.parametrize("kept", ["loose", "packed", "work tree", "detached"])
+def test_the_commit_is_that_of_the_checkout(tmp_path, monkeypatch, kept):
+    def git(*args: str) -> str:
+        who = ("-c", "user.name=a", "-c", "user.email=a@b")
+        return subprocess.run(
+            ["git", *who, *args], cwd=tmp_path / "repo", check=True, capture_output=True, text=True
+        ).stdout.strip()
+
+    (tmp_path / "repo" / "archer").mkdir(parents=True)
+    git("init", "--quiet")
+    git("commit", "--quiet", "--allow-empty", "-m", "x")
+    checkout = tmp_path / "repo"
+    if kept == "packed":
+        git("pack-refs", "--all")
+    elif kept == "detached":
+        git("checkout", "--quiet", "--detach")
+    elif kept == "work tree":
+        checkout = tmp_path / "beside"
+        git("worktree", "add", "--quiet", str(checkout))
+    monkeypatch.setattr(environment, "PACKAGE", checkout / "archer")
+    assert environment.commit() == git("rev-parse", "HEAD")
+    monkeypatch.setattr(environment, "PACKAGE", tmp_path / "site-packages" / "archer")
+    assert environment.commit() is None
+
+
+def test_the_hash_of_the_code_sees_every_change(tmp_path, monkeypatch):
+    monkeypatch.setattr(environment, "PACKAGE", tmp_path)
+    (tmp_path / "a.py").write_text("x = 1\n")
+    first = environment.code()
+    (tmp_path / "a.py").write_text("x = 2\n")
+    second = environment.code()
+    (tmp_path / "a.py").rename(tmp_path / "b.py")
+    assert len({first, second, environment.code()}) == 3
