@@ -147,7 +147,8 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Any, A
 @pytest.mark.parametrize("name", RULES)
 def test_equals_the_engine(name: str, exported: dict[str, tuple[Any, Any]]) -> None:
     found, wanted = exported[name]
-    torch.testing.assert_close(found, wanted, rtol=0.0, atol=1e-10)
+    # Adam's knobs have gradients of several thousand here: their last bits are above 1e-10
+    torch.testing.assert_close(found, wanted, rtol=1e-12, atol=1e-10)
 
 
 def _imported(source: str) -> Any:
