@@ -103,7 +103,6 @@ def plan_bench(
         seeds=seeds,
         knobs=Knobs(dict(knobs or {}), tuple(learn)),
         precision=precision or ("bf16" if device == "cuda" else "fp32"),
-        largest=96 if device == "cuda" else 8,  # on a CPU more members only cost memory
     )
 
 

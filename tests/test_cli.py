@@ -420,7 +420,7 @@ def test_a_killed_worker_costs_its_population_and_the_table_says_so(tmp_path):
             while not (found := workers(process)):
                 assert process.poll() is None
                 time.sleep(0.02)
-            time.sleep(1.0)
+            time.sleep(0.3)  # it has its population, and is still importing torch
             os.kill(min(found), signal.SIGKILL)
             out, err = process.communicate(timeout=120)
         finally:
