@@ -1,0 +1,1 @@
+"""The research loop: propose, check, test, explain, repeat."""
