@@ -17,7 +17,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from archer.memory.kernel_backward import adjoint_tensors, gradients_tensors
+from archer.memory.kernel_backward import (
+    adjoint_tensors,
+    backward_tensors,
+    gradients_tensors,
+)
 from archer.memory.kernel_forward import forward_tensors, prepare_tensors
 from archer.memory.triton_codegen import Kernels, Shape
 from archer.rules.graph import HOOKS, RuleGraph
@@ -109,7 +113,7 @@ def fused(
     products take bf16 operands for bf16 inputs and are exact fp32 for fp32 inputs.
     """
     batch, heads = q.shape[0], q.shape[2]
-    chunk = kernel_chunk(rule, chunk_size or rule.chunk_size, q.shape[1])
+    chunk = kernel_chunk(rule, chunk_size or rule.chunk_size, q.shape[1], q.shape[-1])
     shape = launch_shape(rule, q, v, chunk, unit)
     given = knobs or {}
     learned = frozenset(
@@ -163,10 +167,11 @@ def value_block(shape: Shape, slots: int, programs: int) -> int:
     return block_v
 
 
-def kernel_chunk(rule: RuleGraph, chunk_size: int, length: int) -> int:
+def kernel_chunk(rule: RuleGraph, chunk_size: int, length: int, head_size: int) -> int:
     """Tokens per chunk of the kernels: the rule's own, or what is fastest where none matters."""
-    plain = all(rule.is_default(hook) for hook in HOOKS)
-    return MAX_CHUNK if plain and length > 32 else chunk_size
+    if any(not rule.is_default(hook) for hook in HOOKS) or length <= 32:
+        return chunk_size
+    return MAX_CHUNK if head_size > 32 else 16
 
 
 class _Memory(torch.autograd.Function):
@@ -220,66 +225,79 @@ class Launch:
         return torch.empty(size, dtype=dtype or q.dtype, device=q.device)
 
     def forward(self) -> Tensor:
+        self.kept = self._kept()
+        output = torch.empty_like(self.inputs["v"], memory_format=torch.contiguous_format)
+        if not self.kernels.single:
+            each = (self.programs * self.M,)
+            self._launch("prepare", each, prepare_tensors(self.kernels), {})
+        walk = self.programs, self.splits
+        self._launch("forward", walk, forward_tensors(self.kernels), {"o": output})
+        return output
+
+    def _kept(self) -> dict[str, Tensor]:
+        """Room for what the forward pass leaves to the backward pass."""
         shape, kernels = self.kernels.shape, self.kernels
         tiles = self.programs, self.M, shape.block_c
-        fp32 = torch.float32
-        kept = {
-            "q_unit": self.new(*tiles, shape.d_k),
-            "k_unit": self.new(*tiles, shape.d_k),
-            "q_scale": self.new(*tiles, dtype=fp32),
-            "k_scale": self.new(*tiles, dtype=fp32),
-            "X": self.new(*tiles, shape.block_c),
-            "L": self.new(*tiles, shape.block_c),
-            "Y": self.new(*tiles, shape.d_v),
-            "S": self.new(self.programs, self.M, shape.d_v, shape.d_k),
-        }
-        state = kept["S"].shape
-        kept |= {f"slot_{s}": self.new(*state) for s in kernels.saved_slots}
-        self.kept = kept
-        output = torch.empty_like(self.inputs["v"], memory_format=torch.contiguous_format)
-        self._launch("prepare", (self.programs * self.M,), prepare_tensors(kernels), {})
-        walk = self.programs, self.splits
-        self._launch("forward", walk, forward_tensors(kernels), {"o": output})
-        return output
+        widths = {"q_unit": shape.d_k, "k_unit": shape.d_k, "E": shape.d_k, "Y": shape.d_v}
+        widths |= dict.fromkeys(("X", "L", "W"), shape.block_c)
+        names = {"Y", *kernels.weights}
+        kept = {}
+        if not kernels.single:
+            names |= {"q_unit", "k_unit", "X"}
+            scales = ("q_scale", "k_scale")
+            kept = {name: self.new(*tiles, dtype=torch.float32) for name in scales}
+        elif not kernels.folded:
+            names.add("X")
+        kept |= {name: self.new(*tiles, widths[name]) for name in sorted(names)}
+        states = "S", *(f"slot_{slot}" for slot in kernels.saved_slots)
+        size = self.programs, self.M, shape.d_v, shape.d_k
+        return kept | {name: self.new(*size) for name in states}
 
     def backward(self, grad: Tensor) -> dict[str, Tensor]:
         """Gradients by name."""
-        kernels, shape, splits = self.kernels, self.kernels.shape, self.splits
         fp32 = torch.float32
         each = self.N, self.T, self.H
-        work = {
-            "do": _rows(grad),
-            "ddS": self.new(*self.kept["S"].shape),
-            "Z": self.new(self.programs, self.M, shape.block_c, shape.d_v),
-        }
-        if kernels.has_decay:
-            work["d_carry"] = self.new(splits, self.programs, self.M, dtype=fp32)
-        partial = {f"dsignal_{s}": self.new(splits, *each, dtype=fp32) for s in kernels.signals}
-        partial |= {f"dknob_{k}": self.new(splits, *each[::2], dtype=fp32) for k in kernels.trained}
-        walk = self.programs, splits
-        self._launch("adjoint", walk, adjoint_tensors(kernels), work | partial)
-        if kernels.has_decay:
-            work["d_carry"] = work["d_carry"].sum(0)
         found = {f"d{n}": torch.empty_like(self.inputs[n]) for n in ("q", "k", "v")}
         found |= {f"d{n}": self.new(*each, dtype=fp32) for n in ("beta", "g") if n in self.inputs}
-        local = {f"dsignal_{s}": self.new(1, *each, dtype=fp32) for s in kernels.signals}
-        knobs = self.N, self.H, self.M
-        local |= {f"dknob_{k}": self.new(*knobs, dtype=fp32) for k in kernels.trained}
-        chunks = (self.programs * self.M,)
-        self._launch("gradients", chunks, gradients_tensors(kernels), work | found | local)
-        for name in kernels.signals:
-            found[f"dsignal_{name}"] = (
-                partial[f"dsignal_{name}"].sum(0) + local[f"dsignal_{name}"][0]
-            )
-        for name in kernels.trained:
-            found[f"dknob_{name}"] = partial[f"dknob_{name}"].sum(0) + local[f"dknob_{name}"].sum(
-                -1
-            )
+        sums = self._single if self.kernels.single else self._walk_and_gather
+        found |= sums(_rows(grad), found)
         return {
             name: found[f"d{name}"].to(tensor.dtype)
             for name, tensor in self.inputs.items()
             if f"d{name}" in found
         }
+
+    def _hook_sums(self, parts: int, knobs: tuple[int, ...]) -> dict[str, Tensor]:
+        """Room for the gradients of signals and knobs, by parts that are added up later."""
+        kernels, each, fp32 = self.kernels, (self.N, self.T, self.H), torch.float32
+        sums = {f"dsignal_{s}": self.new(parts, *each, dtype=fp32) for s in kernels.signals}
+        return sums | {f"dknob_{k}": self.new(*knobs, dtype=fp32) for k in kernels.trained}
+
+    def _single(self, grad: Tensor, found: dict[str, Tensor]) -> dict[str, Tensor]:
+        sums = self._hook_sums(1, (self.N, self.H))
+        tensors = backward_tensors(self.kernels)
+        self._launch("backward", (self.programs, 1), tensors, {"do": grad} | found | sums)
+        return {n: x[0] if n.startswith("dsignal_") else x for n, x in sums.items()}
+
+    def _walk_and_gather(self, grad: Tensor, found: dict[str, Tensor]) -> dict[str, Tensor]:
+        kernels, shape, splits = self.kernels, self.kernels.shape, self.splits
+        work = {
+            "do": grad,
+            "ddS": self.new(*self.kept["S"].shape),
+            "Z": self.new(self.programs, self.M, shape.block_c, shape.d_v),
+        }
+        if kernels.has_decay:
+            work["d_carry"] = self.new(splits, self.programs, self.M, dtype=torch.float32)
+        walked = self._hook_sums(splits, (splits, self.N, self.H))
+        walk = self.programs, splits
+        self._launch("adjoint", walk, adjoint_tensors(kernels), work | walked)
+        if kernels.has_decay:
+            work["d_carry"] = work["d_carry"].sum(0)
+        local = self._hook_sums(1, (self.N, self.H, self.M))
+        chunks = (self.programs * self.M,)
+        self._launch("gradients", chunks, gradients_tensors(kernels), work | found | local)
+        knobs = {f"dknob_{name}" for name in kernels.trained}
+        return {n: walked[n].sum(0) + (x.sum(-1) if n in knobs else x[0]) for n, x in local.items()}
 
     def _launch(
         self,
@@ -322,7 +340,8 @@ def options(launch: Launch, name: str) -> dict[str, int]:
     if shape.block_k <= 32:
         return {"num_warps": 1 if shape.block_c <= 32 else 2, "num_stages": 2}
     if name == "gradients":
-        return {"num_warps": 4 if shape.block_c <= 32 else 8, "num_stages": 2}
+        small = shape.block_c <= 32
+        return {"num_warps": 4 if small else 8, "num_stages": 2 if small else 3}
     if tile > 128 * 64:
         return {"num_warps": 8, "num_stages": 2}
     return {"num_warps": 4, "num_stages": 2 if shape.block_v <= 32 else 3}

@@ -1,6 +1,6 @@
 """The two kernels of the backward pass; see `triton_codegen`."""
 
-from archer.memory.kernel_forward import gated
+from archer.memory.kernel_forward import gated, unit_keys
 from archer.memory.triton_codegen import Kernels, Text, kernel
 
 
@@ -23,7 +23,13 @@ def adjoint_tensors(kernels: Kernels) -> tuple[list[str], list[str]]:
     strided, others = inputs(kernels)
     saved = ["S", *(f"slot_{slot}" for slot in kernels.saved_slots)]
     end = ["d_carry"] if kernels.has_decay else []
-    return strided, [*others, "X", "L", *saved, "ddS", "Z", *end, *hook_gradients(kernels)]
+    through = through_tensors(kernels)
+    return strided, [*others, *through, *saved, "ddS", "Z", *end, *hook_gradients(kernels)]
+
+
+def through_tensors(kernels: Kernels) -> tuple[str, ...]:
+    """What the way back through a chunk reads."""
+    return kernels.weights if kernels.folded else ("X", *kernels.weights)
 
 
 def adjoint(kernels: Kernels) -> str:
@@ -34,41 +40,92 @@ def adjoint(kernels: Kernels) -> str:
     """
     strided, others = adjoint_tensors(kernels)
     text, body, end = Text(kernels), Text(kernels, depth=2), Text(kernels)
-    text.one_sequence()
-    text.load_knobs()
+    start_walk(text)
     text.add("part = tl.program_id(1).to(tl.int64) * tl.num_programs(0)")
-    for name in ("S_bar", *(f"{slot}_bar" for slot in kernels.rule.slots)):
-        text.add(f"{name} = tl.zeros([BV, BK], tl.float32)")
-    text.add(*(f"sum_{name} = 0.0" for name in kernels.trained))
     text.add("for back in range(M):")
     body.add("chunk = M - 1 - back")
     body.chunk()
     body.load_unit_keys()
-    body.load_rows("do", "vs", "v_ok")
-    body.load_beta()
-    body.load_decay()
-    body.load_signals()
-    body.add("X = tl.load(X_ptr + square)", "L = tl.load(L_ptr + square)")
-    zero_signals(body)
-    body.state()
-    if kernels.adjoint_needs_S:
-        body.load_state("S")
-        body.add("S = S.to(tl.float32)")
-    for slot in kernels.saved_slots:
-        body.load_state(f"slot_{slot}")
-        body.add(f"slot_{slot} = slot_{slot}.to(tl.float32)")
-    U = "Y"
-    body.values()
-    if kernels.adjoint_needs_Y:
-        body.load_saved_rows("Y")
-        body.add("Y = tl.trans(Y).to(tl.float32)")
-        U = gated(body)
+    load_walk(body, kernels.adjoint_needs_S)
+    U = load_values(body) if kernels.adjoint_needs_Y else "Y"
     write_vjp(body, U)
     through_chunk(body)
     store_adjoint(body)
     for name in kernels.trained:
         end.add(f"tl.store(dknob_{name}_ptr + part + program, sum_{name})")
     return kernel("adjoint", [*strided, *others], strided, text, body, end)
+
+
+def start_walk(text: Text) -> None:
+    """What the walk carries from chunk to chunk, from zero."""
+    kernels = text.kernels
+    text.one_sequence()
+    text.load_knobs()
+    for name in ("S_bar", *(f"{slot}_bar" for slot in kernels.rule.slots)):
+        text.add(f"{name} = tl.zeros([BV, BK], tl.float32)")
+    text.add(*(f"sum_{name} = 0.0" for name in kernels.trained))
+
+
+def load_walk(text: Text, state: bool) -> None:
+    """The chunk's inputs and what the forward pass kept; state: S too."""
+    kernels = text.kernels
+    text.load_rows("do", "vs", "v_ok")
+    text.load_beta()
+    text.load_decay()
+    text.load_signals()
+    if not kernels.folded:
+        text.add("X = tl.load(X_ptr + square)")
+    text.load_weights()
+    zero_signals(text)
+    text.state()
+    if state:
+        text.load_state("S")
+        text.add("S = S.to(tl.float32)")
+    for slot in kernels.saved_slots:
+        text.load_state(f"slot_{slot}")
+        text.add(f"slot_{slot} = slot_{slot}.to(tl.float32)")
+    text.values()
+
+
+def load_values(text: Text) -> str:
+    """Y as [BV, BC], and the name of U."""
+    text.load_saved_rows("Y")
+    text.add("Y = tl.trans(Y).to(tl.float32)")
+    return gated(text)
+
+
+def backward_tensors(kernels: Kernels) -> tuple[list[str], list[str]]:
+    """(tensors of [N, T, H, ...], others) that `backward` takes, in their order."""
+    strided, others = inputs(kernels)
+    others = [name for name in others if name not in ("q_unit", "k_unit")]
+    saved = ["S", *(f"slot_{slot}" for slot in kernels.saved_slots)]
+    decay = ["dg"] if kernels.has_decay else []
+    given = [*others, *through_tensors(kernels), *saved, *decay, "dbeta", *hook_gradients(kernels)]
+    return ["q", "k", *strided, "dq", "dk", "dv"], given
+
+
+def backward(kernels: Kernels) -> str:
+    """The whole way back for a small head: `adjoint`, with `gradients` of each chunk on the way."""
+    strided, others = backward_tensors(kernels)
+    text, body, end = Text(kernels), Text(kernels, depth=2), Text(kernels)
+    start_walk(text)
+    text.add("for back in range(M):")
+    body.add("chunk = M - 1 - back")
+    body.chunk()
+    unit_keys(body)
+    load_walk(body, state=True)
+    U = load_values(body)
+    write_vjp(body, U)
+    through_chunk(body)
+    zero_sums(body)
+    value_sums(body, U)
+    body.pairwise_decay()
+    inside_chunk(body)
+    towards_keys(body)
+    store_gradients(body)
+    for name in kernels.trained:
+        end.add(f"tl.store(dknob_{name}_ptr + program, sum_{name})")
+    return kernel("backward", [*strided, *others], strided, text, body, end)
 
 
 def zero_signals(text: Text) -> None:
@@ -103,18 +160,15 @@ def _transposed_signals(outputs: dict[str, str]) -> dict[str, str]:
 def through_chunk(text: Text) -> None:
     """Z, and S_bar before the chunk."""
     kernels = text.kernels
-    text.add(f"dU = {text.by('to_end', text.dot('ddS', 'tl.trans(k)'))}")
-    dU = "dU"
-    if not kernels.rule.is_default("gate"):
+    text.add("do = tl.trans(do)")
+    if kernels.folded:
+        text.add(f"Z = {text.dot('ddS', 'tl.trans(E)')}", f"Z = {text.dot('do', 'W', 'Z')}")
+    else:
+        text.add(f"dU = {text.by('to_end', text.dot('ddS', 'tl.trans(k)'))}")
         own = {"U": "Y", "grad.U": "dU"}
         outputs = text.hook(kernels.vjps["gate"], own, "du", transposed=True)
         text.collect(_transposed_signals(outputs))
-        dU = outputs["grad.U"]
-    text.add(
-        "do = tl.trans(do)",
-        f"dY = {text.dot('do', 'L', dU)}",
-        f"Z = {text.dot('dY', 'X')}",
-    )
+        text.add(f"dY = {text.dot('do', 'L', outputs['grad.U'])}", f"Z = {text.dot('dY', 'X')}")
     if kernels.has_decay:
         text.add("d_carry = tl.sum(T_bar * S)", "T_bar = carry * T_bar")
     text.add(
@@ -168,23 +222,31 @@ def gradients(kernels: Kernels) -> str:
     text.load_beta()
     text.load_decay()
     text.load_signals()
-    text.add(
-        *(f"{name} = tl.zeros([BC, BC], tl.float32)" for name in ("dL", "ZY")),
-        *(f"{name} = tl.zeros([BK, BC], tl.float32)" for name in ("dq", "dk")),
-        *(["dk_end = tl.zeros([BK, BC], tl.float32)"] if kernels.has_decay else []),
-        "for block in range(tl.cdiv(DV, BV)):",
-    )
+    zero_sums(text)
+    text.add("for block in range(tl.cdiv(DV, BV)):")
     value_block(body)
     end.pairwise_decay()
+    if kernels.has_decay:
+        end.add("d_carry = tl.load(d_carry_ptr + tile)")
     inside_chunk(end)
     towards_keys(end)
     store_gradients(end)
+    for name in kernels.trained:
+        end.add(f"tl.store(dknob_{name}_ptr + program * M + chunk, sum_{name})")
     return kernel("gradients", [*strided, *others], strided, text, body, end)
 
 
+def zero_sums(text: Text) -> None:
+    """What `value_sums` adds to."""
+    text.add(
+        *(f"{name} = tl.zeros([BC, BC], tl.float32)" for name in ("dL", "ZY")),
+        *(f"{name} = tl.zeros([BK, BC], tl.float32)" for name in ("dq", "dk")),
+        *(["dk_end = tl.zeros([BK, BC], tl.float32)"] if text.kernels.has_decay else []),
+    )
+
+
 def value_block(text: Text) -> None:
-    """Sums over a block of d_v: dL, Z Y^T [BC, BC]; dq, dk [BK, BC]; and dv."""
-    kernels = text.kernels
+    """A block of d_v: its tiles, and what they add."""
     text.add("vs = block * BV + tl.arange(0, BV)", "v_ok = vs < DV")
     text.load_rows("do", "vs", "v_ok")
     text.state()
@@ -193,17 +255,23 @@ def value_block(text: Text) -> None:
     text.values()
     text.load_saved_rows("Y")
     text.load_saved_rows("Z")
-    text.add("Y = tl.trans(Y)")
-    if not kernels.rule.is_default("gate"):
+    text.add(*(f"{name} = tl.trans({name})" for name in ("do", "Y", "Z")))
+    if not text.kernels.rule.is_default("gate"):
         text.add("Y = Y.to(tl.float32)")
-    U = gated(text)
-    # Y is [BV, BC]: Obar Y^T and Z Y^T need no transpose of it
+    value_sums(text, gated(text))
+
+
+def value_sums(text: Text, U: str) -> None:
+    """Sums over columns of d_v: dL, Z Y^T [BC, BC]; dq, dk [BK, BC]; and dv.
+
+    do, Y and Z are [BV, BC] here, S and ddS [BV, BK].
+    """
+    kernels = text.kernels
     text.add(
-        f"dL = {text.dot('do', 'Y', 'dL')}",
-        f"ZY = {text.dot('Z', 'Y', 'ZY')}",
-        "Z = tl.trans(Z).to(tl.float32)",
-        "dv = beta[None, :] * Z",
-        f"dq = {text.dot('tl.trans(S)', 'tl.trans(do)', 'dq')}",
+        f"dL = {text.dot('tl.trans(do)', 'Y', 'dL')}",
+        f"ZY = {text.dot('tl.trans(Z)', 'Y', 'ZY')}",
+        "dv = beta[None, :] * Z.to(tl.float32)",
+        f"dq = {text.dot('tl.trans(S)', 'do', 'dq')}",
     )
     if kernels.has_decay:
         # apart: k . dk_end and k . dk are the adjoints of the two factors of the decay
@@ -261,7 +329,7 @@ def decay_vjp(text: Text) -> None:
         "dk_end = tl.trans(dk_end)",
         "at_end = tl.sum(dk_end * k.to(tl.float32), 1)",
         "dG -= at_end",
-        "dG_end = tl.sum(at_end, 0) + carry * tl.load(d_carry_ptr + tile)",
+        "dG_end = tl.sum(at_end, 0) + carry * d_carry",
         "dk += dk_end",
         "dg = tl.sum(tl.where(row[:, None] >= row[None, :], dG[:, None], 0.0), 0) + dG_end",
         "tl.store(dg_ptr + (n * T + t) * H + h, dg, mask=t_ok)",
@@ -284,13 +352,12 @@ def store_gradients(text: Text) -> None:
     units = {"q": "q.to(tl.float32) * (1.0 / SCALE)", "k": "k.to(tl.float32)"}
     for name, unit in units.items():
         if kernels.shape.unit:
+            scale = f"tl.load({name}_scale_ptr + tile * BC + row)"
             text.add(
                 f"unit = {unit}",
-                f"scale = tl.load({name}_scale_ptr + tile * BC + row)[:, None]",
+                f"scale = {f'{name}_scale' if kernels.single else scale}[:, None]",
                 f"d{name} = scale * (d{name} - unit * tl.sum(unit * d{name}, 1)[:, None])",
             )
         store_rows(text, f"d{name}", f"d{name}", "ks", "k_ok")
     text.add("tl.store(dbeta_ptr + (n * T + t) * H + h, dbeta, mask=t_ok)")
     store_signals(text, "0")
-    for name in kernels.trained:
-        text.add(f"tl.store(dknob_{name}_ptr + program * M + chunk, sum_{name})")

@@ -2,43 +2,66 @@
 
 from archer.memory.triton_codegen import Kernels, Text, kernel
 
+BLOCK = 16  # rows of A solved one by one
+
 
 def prepare_tensors(kernels: Kernels) -> tuple[list[str], list[str]]:
     """(tensors of [N, T, H, ...], others) that `prepare` takes, in their order."""
     decay = ["g"] if kernels.has_decay else []
     signals = [f"signal_{name}" for name in kernels.signals]
     knobs = [f"knob_{name}" for name in kernels.knobs]
-    stored = ["q_unit", "k_unit", "q_scale", "k_scale", "X", "L"]
+    stored = ["q_unit", "k_unit", "q_scale", "k_scale", "X", *kernels.weights]
     return ["q", "k", "beta", *decay, *signals], [*knobs, *stored]
 
 
 def prepare(kernels: Kernels) -> str:
-    """Unit q and k, X and L of one chunk: all that does not depend on S."""
+    """Unit q and k, X, and L or its fold of one chunk: all that does not depend on S."""
     strided, others = prepare_tensors(kernels)
     text = Text(kernels)
     text.one_chunk()
     text.chunk()
     text.load_knobs()
+    unit_keys(text)
     for name in ("q", "k"):
-        text.load_rows(name, "ks", "k_ok")
-        text.add(f"{name} = {name}.to(tl.float32)")
         if kernels.shape.unit:
-            text.add(
-                f"{name}_scale = tl.rsqrt(tl.sum({name} * {name}, 1) + 1e-6)",
-                f"{name} = {name} * {name}_scale[:, None]",
-                f"tl.store({name}_scale_ptr + tile * BC + row, {name}_scale)",
-            )
-    text.add("q = (q * SCALE).to(q_unit_ptr.dtype.element_ty)")
-    text.add("k = k.to(k_unit_ptr.dtype.element_ty)")
-    for name in ("q", "k"):
+            text.add(f"tl.store({name}_scale_ptr + tile * BC + row, {name}_scale)")
         text.add(f"tl.store({name}_unit_ptr + rows_k, {name}, mask=k_ok[None, :])")
     text.load_beta()
     text.load_decay()
-    text.pairwise_decay()
     text.load_signals()
+    within_chunk(text)
+    text.add("tl.store(X_ptr + square, X.to(X_ptr.dtype.element_ty))")
+    store_weights(text)
+    return kernel("prepare", [*strided, *others], strided, text)
+
+
+def unit_keys(text: Text) -> None:
+    """The chunk's k (unit) and q (unit, scaled), [BC, BK], and what they were multiplied by."""
+    for name in ("q", "k"):
+        text.load_rows(name, "ks", "k_ok")
+        text.add(f"{name} = {name}.to(tl.float32)")
+        if text.kernels.shape.unit:
+            text.add(
+                f"{name}_scale = tl.rsqrt(tl.sum({name} * {name}, 1) + 1e-6)",
+                f"{name} = {name} * {name}_scale[:, None]",
+            )
+    text.add("q = (q * SCALE).to(q_ptr.dtype.element_ty)", "k = k.to(k_ptr.dtype.element_ty)")
+
+
+def within_chunk(text: Text) -> None:
+    """X, and L or W and E, [BC, BC] and [BC, BK]."""
+    text.pairwise_decay()
     local_weights(text)
     inverse(text)
-    return kernel("prepare", [*strided, *others], strided, text)
+    if text.kernels.folded:
+        fold(text)
+
+
+def store_weights(text: Text) -> None:
+    """What the backward pass reads of a chunk."""
+    for name in text.kernels.weights:
+        place, mask = ("rows_k", "k_ok[None, :]") if name == "E" else ("square", "None")
+        text.add(f"tl.store({name}_ptr + {place}, {name}.to({name}_ptr.dtype.element_ty), {mask})")
 
 
 def local_weights(text: Text) -> None:
@@ -51,11 +74,10 @@ def local_weights(text: Text) -> None:
     else:
         outputs = text.hook(kernels.rule.local, {"scores": "P"}, "l", transposed=False)
         text.add(f"L = tl.where(causal, {outputs['scores']}, 0.0)")
-    text.add("tl.store(L_ptr + square, L.to(L_ptr.dtype.element_ty))")
 
 
 def inverse(text: Text) -> None:
-    """X = (I + A)^-1 by block forward substitution in fp32, blocks of 2, 4, ... up to BC.
+    """X = (I + A)^-1 by forward substitution in fp32: rows inside blocks of 16, then whole blocks.
 
     Two solved diagonal blocks X1, X2 with A21 below their corner make one: the new corner is
     -X2 A21 X1. No powers of A appear, which with equal keys would grow before they cancel.
@@ -65,24 +87,60 @@ def inverse(text: Text) -> None:
     text.add(
         f"keys = {text.dot('k', 'tl.trans(k)')}{decayed}",
         "A = tl.where(strict, beta[:, None] * keys, 0.0)",
-        "X = tl.where(row[:, None] == row[None, :], 1.0, 0.0)",
     )
-    size = 1
+    diagonal_blocks(text)
+    size = BLOCK
     while size < text.kernels.shape.block_c:
         text.add(
             f"corner = (row[:, None] // {2 * size} == row[None, :] // {2 * size})"
             f" & (row[:, None] // {size} > row[None, :] // {size})",
-            "A21 = tl.where(corner, A, 0.0)",
+            f"A21 = tl.dot(tl.where(corner, A, 0.0), X, input_precision='{precision}')",
+            f"X -= tl.dot(X, A21, input_precision='{precision}')",
         )
-        if size == 1:
-            text.add("X -= A21")
-        else:
-            text.add(
-                f"A21 = tl.dot(A21, X, input_precision='{precision}')",
-                f"X -= tl.dot(X, A21, input_precision='{precision}')",
-            )
         size *= 2
-    text.add("tl.store(X_ptr + square, X.to(X_ptr.dtype.element_ty))")
+
+
+def diagonal_blocks(text: Text) -> None:
+    """X of the diagonal blocks of A, row by row: X_i = e_i - sum_j A_ij X_j."""
+    count = text.kernels.shape.block_c // BLOCK
+    text.add(
+        f"line = tl.arange(0, {BLOCK})",
+        f"which = tl.arange(0, {count})",
+        "diagonal = which[:, None, None, None] == which[None, None, :, None]",
+        f"apart = tl.reshape(A, ({count}, {BLOCK}, {count}, {BLOCK}))",
+        "A_block = tl.sum(tl.where(diagonal, apart, 0.0), 2)",
+        "X_block = tl.where(line[None, :, None] == line[None, None, :], 1.0, 0.0) + 0.0 * A_block",
+        f"for i in tl.static_range(1, {BLOCK}):",
+        "    here = (line == i)[None, :, None]",
+        "    A_row = tl.sum(tl.where(here, A_block, 0.0), 1)",
+        "    taken = tl.sum(A_row[:, :, None] * X_block, 1)",
+        "    X_block = tl.where(here, X_block - taken[:, None, :], X_block)",
+        "X = tl.where(diagonal, X_block[:, :, None, :], 0.0)",
+        "X = tl.reshape(X, (BC, BC))",
+    )
+
+
+def fold(text: Text) -> None:
+    """W = L X and E = X^T diag(exp(G_C - G)) K, with no factor rounded to bf16.
+
+    With equal keys and beta near 1 neighbouring rows of Y cancel: sums over them, L Y and K^T Y,
+    keep the rounding of every row and lose the rest. In W and E the cancelling is done here.
+    """
+    bf16 = text.kernels.shape.bf16
+    precision = "tf32" if bf16 else "ieee"
+    text.add(
+        f"W = tl.dot(L, X, input_precision='{precision}')",
+        f"X_end = {text.by('to_end', 'X', columns=False)}",
+    )
+    if bf16:  # k is exact in bf16, and two of them hold X
+        text.add(
+            "X_high = X_end.to(tl.bfloat16)",
+            "X_low = (X_end - X_high.to(tl.float32)).to(tl.bfloat16)",
+            "E = tl.dot(tl.trans(X_high), k)",
+            "E = tl.dot(tl.trans(X_low), k, E)",
+        )
+    else:
+        text.add("E = tl.dot(tl.trans(X_end), k, input_precision='ieee')")
 
 
 def forward_tensors(kernels: Kernels) -> tuple[list[str], list[str]]:
@@ -91,12 +149,18 @@ def forward_tensors(kernels: Kernels) -> tuple[list[str], list[str]]:
     signals = [f"signal_{name}" for name in kernels.signals]
     knobs = [f"knob_{name}" for name in kernels.knobs]
     saved = ["S", *(f"slot_{slot}" for slot in kernels.saved_slots)]
-    others = ["q_unit", "k_unit", "X", "L", "Y", *saved]
-    return ["v", "beta", *decay, *signals, "o"], [*knobs, *others]
+    given = [] if kernels.single else ["q_unit", "k_unit"]
+    keys = ["q", "k"] if kernels.single else []
+    within = kernels.weights if kernels.single and kernels.folded else ("X", *kernels.weights)
+    others = [*given, *within, "Y", *saved]
+    return [*keys, "v", "beta", *decay, *signals, "o"], [*knobs, *others]
 
 
 def forward(kernels: Kernels) -> str:
-    """Walks the chunks of one sequence with S and the slots on chip, [BV, BK] each."""
+    """Walks the chunks of one sequence with S and the slots on chip, [BV, BK] each.
+
+    For a small head it computes here what `prepare` would, and stores what the way back reads.
+    """
     strided, others = forward_tensors(kernels)
     text, body = Text(kernels), Text(kernels, depth=2)
     text.one_sequence()
@@ -105,12 +169,22 @@ def forward(kernels: Kernels) -> str:
         text.add(f"{name} = tl.zeros([BV, BK], tl.float32)")
     text.add("for chunk in range(M):")
     body.chunk()
-    body.load_unit_keys()
+    if kernels.single:
+        unit_keys(body)
+    else:
+        body.load_unit_keys()
     body.load_rows("v", "vs", "v_ok")
     body.load_beta()
     body.load_decay()
     body.load_signals()
-    body.add("X = tl.load(X_ptr + square)", "L = tl.load(L_ptr + square)")
+    if kernels.single:
+        within_chunk(body)
+        store_weights(body)
+        if not kernels.folded:
+            body.add("tl.store(X_ptr + square, X.to(X_ptr.dtype.element_ty))")
+    else:
+        body.add("X = tl.load(X_ptr + square)")
+        body.load_weights()
     body.state()
     for name in ("S", *(f"slot_{slot}" for slot in kernels.saved_slots)):
         # before the first chunk it is zero, and nobody reads it
@@ -121,9 +195,10 @@ def forward(kernels: Kernels) -> str:
     read_memory(body)
     body.values()
     body.add("tl.store(Y_ptr + rows_v, tl.trans(Y).to(Y_ptr.dtype.element_ty), v_ok[None, :])")
+    inside = ("R", "tl.trans(W)") if kernels.folded else ("Y", "tl.trans(L)")
     body.add(
         f"o = {body.by('from_start', body.dot('S', 'tl.trans(q)'))}",
-        f"o = {body.dot('Y', 'tl.trans(L)', 'o')}",
+        f"o = {body.dot(*inside, 'o')}",
         "tl.store(o_ptr + n * o_n + t[:, None] * o_t + h * o_h + vs[None, :],"
         " tl.trans(o).to(o_ptr.dtype.element_ty), mask=t_ok[:, None] & v_ok[None, :])",
     )
@@ -132,11 +207,11 @@ def forward(kernels: Kernels) -> str:
 
 
 def read_memory(text: Text) -> None:
-    """error = V - exp(G) K S and Y = X diag(beta) error, both [BV, BC]."""
+    """R = diag(beta) (V - exp(G) K S) and Y = X R, both [BV, BC]."""
     text.add(
         f"read = {text.by('from_start', text.dot('S', 'tl.trans(k)'))}",
-        "error = tl.trans(v).to(tl.float32) - read",
-        f"Y = {text.dot('beta[None, :] * error', 'tl.trans(X)')}",
+        "R = beta[None, :] * (tl.trans(v).to(tl.float32) - read)",
+        f"Y = {text.dot('R', 'tl.trans(X)')}",
     )
 
 
@@ -154,11 +229,11 @@ def write(text: Text, U: str) -> None:
     kernels = text.kernels
     if kernels.has_decay:
         text.add("S = carry * S")
-    added = text.by("to_end", U)
+    added = ("R", "E") if kernels.folded else (text.by("to_end", U), "k")
     if kernels.rule.is_default("write"):
-        text.add(f"S = {text.dot(added, 'k', 'S')}")
+        text.add(f"S = {text.dot(*added, 'S')}")
         return
-    text.add(f"dS = {text.dot(added, 'k')}")
+    text.add(f"dS = {text.dot(*added)}")
     own = {"S": "S", "dS": "dS"} | {f"slots.{s}": f"slot_{s}" for s in kernels.rule.slots}
     outputs = text.hook(kernels.rule.write, own, "w", transposed=True)
     text.add(f"S = {outputs['S']}")

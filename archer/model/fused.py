@@ -15,12 +15,13 @@ from torch import Tensor
 
 from archer.model.backbone import AutoEncoder, Backbone, Block
 from archer.model.config import ModelConfig
-from archer.model.kernels.conv import WIDTH, conv_silu, conv_silu_backward
+from archer.model.kernels.conv import WIDTH, conv_silu_backward
 from archer.model.kernels.embed import NextNorm, Stream, embed_gradient, embed_norm
 from archer.model.kernels.linear import linear_backward
 from archer.model.kernels.loss import cross_entropy, score
-from archer.model.kernels.mlp import Weights, mlp, mlp_backward, product_into
-from archer.model.kernels.project import project, project_backward
+from archer.model.kernels.mlp import Weights, mlp
+from archer.model.kernels.mlp_backward import mlp_backward, product_into
+from archer.model.kernels.qkv import qkv
 from archer.model.mixer import Mixer
 
 Views = Mapping[str, Tensor]  # parameters by name, views [P, ...] of one flat buffer
@@ -55,7 +56,7 @@ class _Kept:
     maps: Tensor
     qkv: Tensor
     memory: "_Memory"
-    between: Tensor | None = None  # the stream after the mixer
+    between: Tensor  # the stream after the mixer
 
 
 class FusedBackbone:
@@ -83,6 +84,7 @@ class FusedBackbone:
         body = _Body(self, ids, self._last(ids) if self.decodes else positions, keep=True)
         if self.decodes:
             losses, dx = self._decode(body.x, targets, positions)
+            dx = dx.to(self.dtype)
         else:
             losses, dx = self._unembed(body, targets)
         body.backward(dx)
@@ -167,10 +169,10 @@ class _Body:
             last = after is None
             batch = self.batch if last else whole
             assert following.maps is not None
-            between = layer.mix(stream, hidden, raw, following.maps, batch, keep)
+            maps = following.maps
             following = after.norm() if after else NextNorm(full["norm.weight"])
             behind = None if last and owner.decodes else following
-            x, hidden, raw = mlp(between, layer.mlp(layer.full, layer.low), behind, eps)
+            x, hidden, raw = layer.forward(stream, hidden, raw, maps, batch, behind, keep)
             stream = Stream(x)
         self.x, self.hidden = x, hidden
 
@@ -238,37 +240,42 @@ class _Layer:
         maps = torch.cat([self.low[name] for name in self.map_names], -1)
         return NextNorm(self.full["mixer_norm.weight"], maps)
 
-    def mlp(self, full: Views, low: Views) -> Weights:
-        """The SwiGLU's tensors in two of the buffers."""
-        names = ("mlp.gate.weight", "mlp.value.weight", "mlp.out.weight")
-        return Weights(full["mlp_norm.weight"], *(low[name] for name in names))
+    def second_half(self, full: Views, low: Views) -> Weights:
+        """The tensors of the output map and SwiGLU in two of the buffers."""
+        matrices = ("mixer.out", "mlp.gate", "mlp.value", "mlp.out")
+        mix, gate, value, out = (low[f"{name}.weight"] for name in matrices)
+        return Weights(full["mixer.norm.weight"], mix, full["mlp_norm.weight"], gate, value, out)
 
-    def mix(
-        self, stream: Stream, hidden: Tensor, raw: Tensor, maps: Tensor, batch: _Batch, keep: bool
-    ) -> Tensor:
-        """The stream after the mixer, [P, B S, D]."""
-        qkv = torch.bmm(hidden, self.low["mixer.qkv.weight"])
-        P, _, C = qkv.shape
-        mixed = conv_silu(qkv.view(P, *batch.shape, C), self.full["mixer.conv.weight"])
+    def forward(
+        self,
+        stream: Stream,
+        hidden: Tensor,
+        raw: Tensor,
+        maps: Tensor,
+        batch: _Batch,
+        following: NextNorm | None,
+        keep: bool,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """The stream after the block, [P, B S, D], and what the norm behind it gives."""
+        P, _, D = hidden.shape
+        weight, taps = self.low["mixer.qkv.weight"], self.full["mixer.conv.weight"]
+        x, mixed = qkv(hidden.view(P, *batch.shape, D), weight, taps)
         memory = _Memory(self.mixer, mixed, raw, self.trained, keep)
-        o, x = batch.select(memory.o), self._selected(stream, batch)
-        norm, weight = self.full["mixer.norm.weight"], self.low["mixer.out.weight"]
-        between = project(o, x, norm, weight, self.config.norm_eps)
+        o, before = batch.select(memory.o), self._selected(stream, batch)
+        weights = self.second_half(self.full, self.low)
+        between, *after = mlp(o, before, weights, following, self.config.norm_eps)
         if keep:
-            self.kept = _Kept(stream, hidden, maps, qkv, memory, between)
-        return between
+            self.kept = _Kept(stream, hidden, maps, x, memory, between)
+        return after[0], after[1], after[2]
 
     def backward(self, dy: Tensor, batch: _Batch) -> Tensor:
         """The gradient of the block's input from that of its output; sets the parameters'."""
         kept, eps = self.kept, self.config.norm_eps
         assert kept is not None
-        assert kept.between is not None
-        weights, gradients = self.mlp(self.full, self.low), self.mlp(self.grads, self.grads)
-        dy = mlp_backward(kept.between, dy, weights, eps, gradients)
+        weights = self.second_half(self.full, self.low)
+        gradients = self.second_half(self.grads, self.grads)
         o = batch.select(kept.memory.o)
-        norm, weight = self.full["mixer.norm.weight"], self.low["mixer.out.weight"]
-        dnorm, dweight = self.grads["mixer.norm.weight"], self.grads["mixer.out.weight"]
-        do = project_backward(o, dy, norm, weight, eps, dnorm, dweight)
+        do, dy = mlp_backward(o, kept.between, dy, weights, eps, gradients)
         draw, dys = kept.memory.backward(batch.spread(do), self.grads)
         dqkv = self._conv_backward(kept.qkv, dys, batch)
         product_into(self.grads["mixer.qkv.weight"], kept.hidden.mT, dqkv)
@@ -297,12 +304,11 @@ class _Layer:
             return Stream(batch.select(stream.source))
         return Stream(stream.source, batch.select(stream.ids).contiguous())
 
-    def _conv_backward(self, qkv: Tensor, dys: tuple[Tensor, ...], batch: _Batch) -> Tensor:
-        P, N, C = qkv.shape
-        x = qkv.view(P, *batch.shape, C)
+    def _conv_backward(self, x: Tensor, dys: tuple[Tensor, ...], batch: _Batch) -> Tensor:
+        P, _, _, C = x.shape
         weight, dweight = self.full["mixer.conv.weight"], self.grads["mixer.conv.weight"]
         dys = tuple(dy.reshape(P, *batch.shape, C // 3) for dy in dys)
-        return conv_silu_backward(x, weight, dys, dweight).view(P, N, C)
+        return conv_silu_backward(x, weight, dys, dweight).flatten(1, 2)
 
 
 class _Memory:

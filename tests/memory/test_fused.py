@@ -4,6 +4,7 @@ The interpreter multiplies bf16 wrongly without saying so; bf16 is checked on a 
 benchmarks/kernels.py.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pytest
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from archer import Knob, Rule, Signal
 from archer.memory import fused as module
+from archer.memory import triton_codegen
 from archer.memory.chunkwise import chunkwise
 from archer.memory.fused import fused, unsupported
 from archer.rules.graph import RuleGraph
@@ -99,9 +101,26 @@ def assert_equal_to_engine(call: Call, tolerance: float = 1e-5) -> None:
         )
 
 
+@pytest.fixture(params=["two kernels", "four kernels"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Small heads as they are run, and as large heads are."""
+    if request.param == "four kernels":
+        monkeypatch.setattr(triton_codegen, "ONE_WARP", 0)
+    module.kernels_for.cache_clear()
+    yield request.param
+    module.kernels_for.cache_clear()
+
+
+def test_small_heads_take_two_kernels(way: str) -> None:
+    call = Call(builtin_graph("delta"))
+    shape = module.launch_shape(call.rule, call.inputs["q"], call.inputs["v"], 16, True)
+    names = triton_codegen.Kernels(call.rule, shape, frozenset()).names
+    assert len(names) == (2 if way == "two kernels" else 4)
+
+
 @pytest.mark.parametrize("name", BUILTIN)
 @pytest.mark.parametrize("T", [1, 31, 63])
-def test_every_rule_in_output_and_all_gradients(name: str, T: int) -> None:
+def test_every_rule_in_output_and_all_gradients(name: str, T: int, way: str) -> None:
     assert_equal_to_engine(Call(builtin_graph(name), T=T))
 
 
@@ -118,7 +137,7 @@ def test_head_sizes_and_heads(name: str, d_k: int, d_v: int, heads: int) -> None
 
 
 @pytest.mark.parametrize("name", ["delta", "gated_delta", "momentum"])
-def test_equal_keys_and_beta_near_one(name: str) -> None:
+def test_equal_keys_and_beta_near_one(name: str, way: str) -> None:
     assert_equal_to_engine(Call(builtin_graph(name), T=64, C=32, equal_keys=True), 1e-4)
 
 
@@ -140,7 +159,7 @@ class Everything(Rule):
         return S + m / (1 + (m * m).mean(dim=0, keepdim=True)), {"m": m}
 
 
-def test_a_users_own_rule_goes_through_the_same_generator() -> None:
+def test_a_users_own_rule_goes_through_the_same_generator(way: str) -> None:
     assert_equal_to_engine(Call(trace(Everything), T=23, C=8))
 
 
@@ -160,7 +179,7 @@ def test_beta_zero_still_has_a_gradient() -> None:
     assert_equal_to_engine(call)
 
 
-def test_every_element_of_the_output_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_element_of_the_output_is_written(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Memory made by `empty` is poisoned: nothing unwritten or unmasked may come through."""
     empty, empty_like = torch.empty, torch.empty_like
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from archer.model.kernels import conv, embed, linear, loss, mlp, project
+from archer.model.kernels import conv, embed, linear, loss, mlp, mlp_backward, qkv
 from archer.model.kernels.embed import NextNorm, Stream
 
 P, D, EPS = 2, 16, 1e-5
@@ -60,11 +60,12 @@ def rms(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
 
 
 @pytest.mark.parametrize(("B", "T"), [(1, 1), (5, 3), (3, 70), (2, 129)])
-def test_conv_silu(draw, B, T):
-    flat = Flat(draw, w=(4, 3 * D))
-    x = draw(P, B, T, 3 * D)
+def test_qkv(draw, B, T):
+    flat = Flat(draw, w=(4, 3 * D), map=(D, 3 * D))
+    h = draw(P, B, T, D)
     dy = draw(P, B, T, 3 * D)
-    y = conv.conv_silu(x, flat.w)
+    x, y = qkv.qkv(h, flat.map, flat.w)
+    near(x, torch.einsum("pbtd,pdc->pbtc", h.double(), flat.map.double()))
     parts = tuple(part.contiguous() for part in dy.split(D, -1))
     dx = conv.conv_silu_backward(x, flat.w, parts, flat.dw)
 
@@ -78,12 +79,30 @@ def test_conv_silu(draw, B, T):
     near(flat.dw, gw)
 
 
+def half(x, o, heads, mix, norm, gate, value, out):
+    """The second half of a block, plainly; also the stream between its two parts."""
+    split = o.view(*o.shape[:2], -1, heads.shape[-1])
+    unit = split * (split.square().mean(-1, keepdim=True) + EPS).rsqrt()
+    y = x + (unit * heads[:, None, None]).flatten(2) @ mix
+    h = rms(y, norm)
+    return y, y + (functional.silu(h @ gate) * (h @ value)) @ out
+
+
+@pytest.mark.parametrize("signals", [None, 0, 3])
 @pytest.mark.parametrize("heads", [1, 2])
 @pytest.mark.parametrize("gather", [False, True])
-@pytest.mark.parametrize("N", [3, 130])
-def test_project(draw, heads, gather, N):
-    flat = Flat(draw, norm=(D // heads,), w=(D, D))
-    o, dy = draw(P, N, D), draw(P, N, D)
+@pytest.mark.parametrize(("N", "inner"), [(5, 48), (70, 16)])
+def test_mlp(draw, signals, heads, gather, N, inner):
+    flat = Flat(
+        draw, heads=(D // heads,), mix=(D, D), norm=(D,), gate=(D, inner), value=(D, inner),
+        out=(inner, D), after=(D,),
+    )  # fmt: skip
+    names = ("heads", "mix", "norm", "gate", "value", "out")
+    weights = mlp.Weights(*(getattr(flat, name) for name in names))
+    gradients = mlp.Weights(*(getattr(flat, f"d{name}") for name in names))
+    maps = draw(P, D, signals) if signals else None
+    following = None if signals is None else NextNorm(flat.after, maps)
+    o, dz = draw(P, N, D), draw(P, N, D)
     if gather:
         table, ids = draw(P, 5, D), torch.arange(P * N, dtype=torch.int32).view(P, N) % 5
         stream = Stream(table, ids)
@@ -91,44 +110,20 @@ def test_project(draw, heads, gather, N):
     else:
         x = draw(P, N, D)
         stream = Stream(x)
-    y = project.project(o, stream, flat.norm, flat.w, EPS)
-    do = project.project_backward(o, dy, flat.norm, flat.w, EPS, flat.dnorm, flat.dw)
+    y, z, hidden, raw = mlp.mlp(o, stream, weights, following, EPS)
+    do, dy = mlp_backward.mlp_backward(o, y, dz, weights, EPS, gradients)
 
-    o64, n64, w64 = leaf(o), leaf(flat.norm), leaf(flat.w)
-    split = o64.view(P, N, heads, -1)
-    unit = split * (split.square().mean(-1, keepdim=True) + EPS).rsqrt()
-    exact = x.double() + (unit * n64[:, None, None]).reshape(P, N, D) @ w64
-    near(y, exact)
-    go, gn, gw = torch.autograd.grad(exact, (o64, n64, w64), dy.double())
-    near(do, go)
-    near(flat.dnorm, gn)
-    near(flat.dw, gw)
-
-
-@pytest.mark.parametrize("signals", [None, 0, 1, 3])
-@pytest.mark.parametrize(("N", "inner"), [(5, 48), (130, 16)])
-def test_mlp(draw, signals, N, inner):
-    flat = Flat(draw, norm=(D,), gate=(D, inner), value=(D, inner), out=(inner, D), after=(D,))
-    weights = mlp.Weights(flat.norm, flat.gate, flat.value, flat.out)
-    gradients = mlp.Weights(flat.dnorm, flat.dgate, flat.dvalue, flat.dout)
-    maps = draw(P, D, signals) if signals else None
-    following = None if signals is None else NextNorm(flat.after, maps)
-    x, dy = draw(P, N, D), draw(P, N, D)
-    y, hidden, raw = mlp.mlp(x, weights, following, EPS)
-    dx = mlp.mlp_backward(x, dy, weights, EPS, gradients)
-
-    leaves = [leaf(t) for t in (x, flat.norm, flat.gate, flat.value, flat.out)]
-    x64, norm, gate, value, out = leaves
-    h = rms(x64, norm)
-    exact = x64 + (functional.silu(h @ gate) * (h @ value)) @ out
-    near(y, exact)
+    leaves = [leaf(t) for t in (x, o, *(getattr(flat, name) for name in names))]
+    between, exact = half(*leaves)
+    near(y, between)
+    near(z, exact)
     if following is not None:
         after = rms(exact, flat.after.double()).detach()
         near(hidden, after)
         if maps is not None:
             near(raw, after @ maps.double())
-    exact_grads = torch.autograd.grad(exact, leaves, dy.double())
-    mine = (dx, flat.dnorm, flat.dgate, flat.dvalue, flat.dout)
+    exact_grads = torch.autograd.grad(exact, leaves, dz.double())
+    mine = (dy, do, *(getattr(flat, f"d{name}") for name in names))
     for found, grad in zip(mine, exact_grads, strict=True):
         near(found, grad)
 

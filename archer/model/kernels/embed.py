@@ -102,8 +102,9 @@ def _gradient(
         rows = start + tl.arange(0, R)
         ok = rows < N
         word = tl.load(ids + member * N + rows, mask=ok, other=-1)
-        hot = (words[:, None] == word[None, :]).to(tl.float32)
-        total += tl.dot(hot, load_rows(dx, member, rows, ok, N, D), input_precision="tf32x3")
+        grad = load_rows(dx, member, rows, ok, N, D)
+        hot = (words[:, None] == word[None, :]).to(grad.dtype)
+        total = tl.dot(hot, grad, acc=total, input_precision="ieee")
     at = words[:, None] * D + tl.arange(0, D)[None, :]
     partial += (member * SPLITS + split) * V * D
     tl.store(partial + at, total, mask=(words < V)[:, None])
@@ -116,7 +117,7 @@ def embed_gradient(ids: Tensor, dx: Tensor, out: Tensor) -> None:
     BV, R = min(wide(V), VOCABULARY), 64
     blocks = tiles(V, BV)
     splits = max(1, min(tiles(N, R), PROGRAMS // (P * blocks)))
-    partial = dx.new_empty(P, splits, V, D)
+    partial = out.new_empty(P, splits, V, D)
     _gradient[(blocks, splits, P)](
         ids, dx, partial, N, V, splits, D=D, BV=BV, R=R, num_warps=4
     )  # fmt: skip

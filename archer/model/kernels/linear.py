@@ -12,7 +12,7 @@ from archer.model.kernels.tiles import (
     inverse_rms,
     jit,
     load_rows,
-    load_signal_weights,
+    load_signal_rows,
     load_stream,
     load_vector,
     norm_vjp,
@@ -22,7 +22,7 @@ from archer.model.kernels.tiles import (
     wide,
 )
 
-ROWS, COLUMNS, WARPS, STAGES = 128, 64, 8, 3
+ROWS, COLUMNS, WARPS, STAGES = 64, 32, 4, 4
 
 
 @jit
@@ -62,14 +62,14 @@ def _backward(
         at_raw = rows[:, None] * S + signals[None, :]
         ok_raw = ok[:, None] & (signals < S)[None, :]
         ds = tl.load(draw + member * N * S + at_raw, mask=ok_raw, other=0.0).to(low)
-        w_maps = load_signal_weights(maps, member, D, S, SB)
-        dh = tl.dot(ds, tl.trans(w_maps), acc=dh, input_precision="ieee")
+        w_maps = load_signal_rows(maps, member, D, S, SB)
+        dh = tl.dot(ds, w_maps, acc=dh, input_precision="ieee")
         h = (unit * w_norm[None, :]).to(low)
         dmaps = tl.dot(tl.trans(h), ds, input_precision="ieee")
         tl.store(partial_maps + program * D * SB + i[:, None] * SB + signals[None, :], dmaps)
     out = norm_vjp(dh, unit, inverse, w_norm, D)
     if RESIDUAL:
-        out += load_rows(residual, member, rows, ok, N, D)
+        out += load_rows(residual, member, rows, ok, N, D).to(tl.float32)
     store_rows(dx, out, member, rows, ok, N, D)
     tl.store(partial_norm + program * D + i, tl.sum(dh * unit, 0))
 
@@ -85,7 +85,7 @@ def linear_backward(
     draw: Tensor | None = None,
     residual: Tensor | None = None,
 ) -> tuple[Tensor, Tensor | None]:
-    """dx [P, N, D] fp32, and the gradient [P, D, S] of the signal maps; sets dnorm [P, D].
+    """dx [P, N, D] in the compute type, and the gradient [P, D, S] of the signal maps; sets dnorm.
 
     grad: [P, N, O] of h W, h = RMSNorm(stream); draw: [P, N, S] of h maps; residual: [P, N, D],
     added to dx.
@@ -93,10 +93,10 @@ def linear_backward(
     P, N, O = grad.shape  # noqa: E741
     D, S = weight.shape[1], norm.signals
     SB = wide(S)
-    dx = torch.empty(P, N, D, device=grad.device)
+    dx = torch.empty(P, N, D, dtype=grad.dtype, device=grad.device)
     programs = tiles(N, ROWS)
-    partial_norm = dx.new_empty(P, programs, D)
-    partial_maps = dx.new_empty(P, programs, D, SB) if S else dx
+    partial_norm = stream.source.new_empty(P, programs, D)
+    partial_maps = partial_norm.new_empty(P, programs, D, SB) if S else partial_norm
     maps = dx if norm.maps is None else norm.maps
     _backward[(programs, P)](
         grad, weight, dx if draw is None else draw, maps, stream.source, stream.index,

@@ -71,6 +71,15 @@ def load_signal_weights(source, member, D: tl.constexpr, S: tl.constexpr, SB: tl
 
 
 @jit
+def load_signal_rows(source, member, D: tl.constexpr, S: tl.constexpr, SB: tl.constexpr):
+    """[SB, D], the transpose: Triton 3.6 multiplies by a transposed register tile wrongly on 4
+    warps."""
+    columns = tl.arange(0, SB)
+    at = tl.arange(0, D)[None, :] * S + columns[:, None]
+    return tl.load(source + member * D * S + at, mask=(columns < S)[:, None], other=0.0)
+
+
+@jit
 def inverse_rms(x, D: tl.constexpr, EPS: tl.constexpr):
     """1 / sqrt(mean x^2 + eps) of each row, [R, 1]."""
     return (1.0 / tl.sqrt_rn(tl.sum(x * x, 1) / D + EPS))[:, None]
