@@ -331,18 +331,18 @@ class Launch:
 
 
 def options(launch: Launch, name: str) -> dict[str, int]:
-    """Warps and pipelining stages of a kernel, from measurements (docs/performance.md)."""
+    """Warps and pipelining stages of a kernel, from measurements (docs/kernels.md)."""
     shape = launch.kernels.shape
-    tile = shape.block_k * shape.block_v
+    small = shape.block_c <= 32
     if name == "prepare":
-        small = 1 if shape.block_k <= 32 else 2
-        return {"num_warps": small if shape.block_c <= 32 else 4, "num_stages": 1}
+        few = 1 if shape.block_k <= 32 else 2
+        return {"num_warps": few if small else 4, "num_stages": 1}
     if shape.block_k <= 32:
-        return {"num_warps": 1 if shape.block_c <= 32 else 2, "num_stages": 2}
+        return {"num_warps": 1 if small else 2, "num_stages": 3 if shape.block_c <= 16 else 2}
     if name == "gradients":
-        small = shape.block_c <= 32
-        return {"num_warps": 4 if small else 8, "num_stages": 2 if small else 3}
-    if tile > 128 * 64:
+        stages = 2 if small else 3
+        return {"num_warps": 4 if small else 8, "num_stages": stages if shape.bf16 else 1}
+    if shape.block_k * shape.block_v > 128 * 64:
         return {"num_warps": 8, "num_stages": 2}
     return {"num_warps": 4, "num_stages": 2 if shape.block_v <= 32 else 3}
 

@@ -2,8 +2,6 @@
 
 from archer.memory.triton_codegen import Kernels, Text, kernel
 
-BLOCK = 16  # rows of A solved one by one
-
 
 def prepare_tensors(kernels: Kernels) -> tuple[list[str], list[str]]:
     """(tensors of [N, T, H, ...], others) that `prepare` takes, in their order."""
@@ -77,7 +75,7 @@ def local_weights(text: Text) -> None:
 
 
 def inverse(text: Text) -> None:
-    """X = (I + A)^-1 by forward substitution in fp32: rows inside blocks of 16, then whole blocks.
+    """X = (I + A)^-1 by block forward substitution in fp32, blocks of 2, 4, ... up to BC.
 
     Two solved diagonal blocks X1, X2 with A21 below their corner make one: the new corner is
     -X2 A21 X1. No powers of A appear, which with equal keys would grow before they cancel.
@@ -87,37 +85,23 @@ def inverse(text: Text) -> None:
     text.add(
         f"keys = {text.dot('k', 'tl.trans(k)')}{decayed}",
         "A = tl.where(strict, beta[:, None] * keys, 0.0)",
+        "X = tl.where(row[:, None] == row[None, :], 1.0, 0.0)",
     )
-    diagonal_blocks(text)
-    size = BLOCK
+    size = 1
     while size < text.kernels.shape.block_c:
         text.add(
             f"corner = (row[:, None] // {2 * size} == row[None, :] // {2 * size})"
             f" & (row[:, None] // {size} > row[None, :] // {size})",
-            f"A21 = tl.dot(tl.where(corner, A, 0.0), X, input_precision='{precision}')",
-            f"X -= tl.dot(X, A21, input_precision='{precision}')",
+            "A21 = tl.where(corner, A, 0.0)",
         )
+        if size == 1:
+            text.add("X -= A21")
+        else:
+            text.add(
+                f"A21 = tl.dot(A21, X, input_precision='{precision}')",
+                f"X -= tl.dot(X, A21, input_precision='{precision}')",
+            )
         size *= 2
-
-
-def diagonal_blocks(text: Text) -> None:
-    """X of the diagonal blocks of A, row by row: X_i = e_i - sum_j A_ij X_j."""
-    count = text.kernels.shape.block_c // BLOCK
-    text.add(
-        f"line = tl.arange(0, {BLOCK})",
-        f"which = tl.arange(0, {count})",
-        "diagonal = which[:, None, None, None] == which[None, None, :, None]",
-        f"apart = tl.reshape(A, ({count}, {BLOCK}, {count}, {BLOCK}))",
-        "A_block = tl.sum(tl.where(diagonal, apart, 0.0), 2)",
-        "X_block = tl.where(line[None, :, None] == line[None, None, :], 1.0, 0.0) + 0.0 * A_block",
-        f"for i in tl.static_range(1, {BLOCK}):",
-        "    here = (line == i)[None, :, None]",
-        "    A_row = tl.sum(tl.where(here, A_block, 0.0), 1)",
-        "    taken = tl.sum(A_row[:, :, None] * X_block, 1)",
-        "    X_block = tl.where(here, X_block - taken[:, None, :], X_block)",
-        "X = tl.where(diagonal, X_block[:, :, None, :], 0.0)",
-        "X = tl.reshape(X, (BC, BC))",
-    )
 
 
 def fold(text: Text) -> None:

@@ -15,13 +15,12 @@ from torch import Tensor
 
 from archer.model.backbone import AutoEncoder, Backbone, Block
 from archer.model.config import ModelConfig
-from archer.model.kernels.conv import WIDTH, conv_silu_backward
+from archer.model.kernels.conv import WIDTH, conv_silu, conv_silu_backward
 from archer.model.kernels.embed import NextNorm, Stream, embed_gradient, embed_norm
 from archer.model.kernels.linear import linear_backward
 from archer.model.kernels.loss import cross_entropy, score
 from archer.model.kernels.mlp import Weights, mlp
 from archer.model.kernels.mlp_backward import mlp_backward, product_into
-from archer.model.kernels.qkv import qkv
 from archer.model.mixer import Mixer
 
 Views = Mapping[str, Tensor]  # parameters by name, views [P, ...] of one flat buffer
@@ -257,15 +256,15 @@ class _Layer:
         keep: bool,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """The stream after the block, [P, B S, D], and what the norm behind it gives."""
-        P, _, D = hidden.shape
         weight, taps = self.low["mixer.qkv.weight"], self.full["mixer.conv.weight"]
-        x, mixed = qkv(hidden.view(P, *batch.shape, D), weight, taps)
+        qkv = torch.bmm(hidden, weight).view(len(hidden), *batch.shape, -1)
+        mixed = conv_silu(qkv, taps)
         memory = _Memory(self.mixer, mixed, raw, self.trained, keep)
         o, before = batch.select(memory.o), self._selected(stream, batch)
         weights = self.second_half(self.full, self.low)
         between, *after = mlp(o, before, weights, following, self.config.norm_eps)
         if keep:
-            self.kept = _Kept(stream, hidden, maps, x, memory, between)
+            self.kept = _Kept(stream, hidden, maps, qkv, memory, between)
         return after[0], after[1], after[2]
 
     def backward(self, dy: Tensor, batch: _Batch) -> Tensor:

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from archer.model.kernels import conv, embed, linear, loss, mlp, mlp_backward, qkv
+from archer.model.kernels import conv, embed, linear, loss, mlp, mlp_backward
 from archer.model.kernels.embed import NextNorm, Stream
 
 P, D, EPS = 2, 16, 1e-5
@@ -60,12 +60,11 @@ def rms(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
 
 
 @pytest.mark.parametrize(("B", "T"), [(1, 1), (5, 3), (3, 70), (2, 129)])
-def test_qkv(draw, B, T):
-    flat = Flat(draw, w=(4, 3 * D), map=(D, 3 * D))
-    h = draw(P, B, T, D)
+def test_conv_silu(draw, B, T):
+    flat = Flat(draw, w=(4, 3 * D))
+    x = draw(P, B, T, 3 * D)
     dy = draw(P, B, T, 3 * D)
-    x, y = qkv.qkv(h, flat.map, flat.w)
-    near(x, torch.einsum("pbtd,pdc->pbtc", h.double(), flat.map.double()))
+    y = conv.conv_silu(x, flat.w)
     parts = tuple(part.contiguous() for part in dy.split(D, -1))
     dx = conv.conv_silu_backward(x, flat.w, parts, flat.dw)
 

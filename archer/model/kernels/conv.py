@@ -1,4 +1,4 @@
-"""Backward through the causal convolution of width 4 and SiLU on q, k and v; see `qkv`.
+"""The causal convolution of width 4 and SiLU on q, k and v, read once and written once.
 
 z_t = w0 x_{t-3} + w1 x_{t-2} + w2 x_{t-1} + w3 x_t        y = z sigmoid(z)
 dx_t = w3 dz_t + w2 dz_{t+1} + w1 dz_{t+2} + w0 dz_{t+3}    dw_j = sum_t dz_t x_{t-3+j}
@@ -14,8 +14,42 @@ from torch import Tensor
 from archer.model.kernels.tiles import jit, partial_sum, tiles
 
 WIDTH = 4
-# Sequences and columns of a program, time steps unrolled, time steps of a program.
-SEQUENCES, COLUMNS, UNROLL, SEGMENT, WARPS = 2, 128, 4, 64, 2
+TIMES, COLUMNS, WARPS = 16, 128, 4
+# Backward: sequences and columns of a program, time steps unrolled, time steps of a program.
+SEQUENCES, BACKWARD_COLUMNS, UNROLL, SEGMENT, BACKWARD_WARPS = 2, 128, 4, 64, 2
+
+
+@jit
+def _forward(
+    x, weight, y, B, T, M, C: tl.constexpr, BT: tl.constexpr, BC: tl.constexpr,
+):  # fmt: skip
+    sequence = tl.program_id(2).to(tl.int64)
+    times = tl.program_id(0) * BT + tl.arange(0, BT)
+    columns = tl.program_id(1) * BC + tl.arange(0, BC)
+    ok_c = columns < C
+    weight += (sequence // B) * M + columns
+    x += sequence * T * C
+    z = tl.zeros((BT, BC), dtype=tl.float32)
+    for j in tl.static_range(4):
+        at = times - 3 + j
+        ok = ((at >= 0) & (at < T))[:, None] & ok_c[None, :]
+        tap = tl.load(weight + j * C, mask=ok_c, other=0.0)
+        value = tl.load(x + at[:, None] * C + columns[None, :], mask=ok, other=0.0)
+        z += value.to(tl.float32) * tap[None, :]
+    out = (z * tl.sigmoid(z)).to(y.dtype.element_ty)
+    ok = (times < T)[:, None] & ok_c[None, :]
+    tl.store(y + sequence * T * C + times[:, None] * C + columns[None, :], out, mask=ok)
+
+
+def conv_silu(x: Tensor, weight: Tensor) -> Tensor:
+    """x: [P, B, T, C], weight: [P, 4, C] fp32 -> y, as x."""
+    P, B, T, C = x.shape
+    y = torch.empty_like(x)
+    grid = tiles(T, TIMES), tiles(C, COLUMNS), P * B
+    _forward[grid](
+        x, weight, y, B, T, weight.stride(0), C=C, BT=TIMES, BC=COLUMNS, num_warps=WARPS
+    )  # fmt: skip
+    return y
 
 
 @jit
@@ -87,10 +121,10 @@ def conv_silu_backward(
     rows = tiles(B, SEQUENCES) * tiles(T, SEGMENT)
     partial = x.new_empty((P, rows, WIDTH, C), dtype=torch.float32)
     for part, dy in enumerate(dys):
-        _backward[(rows, tiles(D, COLUMNS), P)](
+        _backward[(rows, tiles(D, BACKWARD_COLUMNS), P)](
             x, weight, dy, dx, partial, B, T, weight.stride(0), part * D,
-            C=C, D=D, BC=COLUMNS, SQ=SEQUENCES, SEGMENT=SEGMENT, U=UNROLL,
-            num_warps=WARPS,
+            C=C, D=D, BC=BACKWARD_COLUMNS, SQ=SEQUENCES, SEGMENT=SEGMENT, U=UNROLL,
+            num_warps=BACKWARD_WARPS,
         )  # fmt: skip
     partial_sum(partial, dweight)
     return dx

@@ -67,13 +67,13 @@ class NextNorm:
 @jit
 def _embed_norm(
     ids, table, step, norm, maps, hidden, raw, N, M,
-    D: tl.constexpr, S: tl.constexpr, SB: tl.constexpr, EPS: tl.constexpr, R: tl.constexpr,
+    D: tl.constexpr, S: tl.constexpr, EPS: tl.constexpr, R: tl.constexpr,
 ):  # fmt: skip
     member = tl.program_id(1).to(tl.int64)
     rows = tl.program_id(0) * R + tl.arange(0, R)
     ok = rows < N
     x = load_stream(table, ids, member, step, rows, ok, N, D, True)
-    store_norm(x, norm, maps, hidden, raw, member, M, rows, ok, N, D, S, SB, EPS)
+    store_norm(x, norm, maps, hidden, raw, member, M, rows, ok, N, D, S, EPS)
 
 
 def embed_norm(stream: Stream, norm: NextNorm, eps: float, dtype: torch.dtype) -> list[Tensor]:
@@ -85,7 +85,7 @@ def embed_norm(stream: Stream, norm: NextNorm, eps: float, dtype: torch.dtype) -
     maps = hidden if norm.maps is None else norm.maps
     _embed_norm[(tiles(N, ROWS), P)](
         stream.ids, stream.source, stream.step, norm.weight, maps, hidden, raw, N,
-        norm.weight.stride(0), D=D, S=S, SB=wide(S), EPS=eps, R=ROWS, num_warps=4,
+        norm.weight.stride(0), D=D, S=S, EPS=eps, R=ROWS, num_warps=4,
     )  # fmt: skip
     return [hidden, raw]
 

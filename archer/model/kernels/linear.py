@@ -12,7 +12,7 @@ from archer.model.kernels.tiles import (
     inverse_rms,
     jit,
     load_rows,
-    load_signal_rows,
+    load_signal,
     load_stream,
     load_vector,
     norm_vjp,
@@ -28,7 +28,7 @@ ROWS, COLUMNS, WARPS, STAGES = 64, 32, 4, 4
 @jit
 def _backward(
     grad, weight, draw, maps, source, ids, step, norm, residual, dx, partial_norm, partial_maps,
-    N, M, D: tl.constexpr, O: tl.constexpr, S: tl.constexpr, SB: tl.constexpr,  # noqa: E741
+    N, M, D: tl.constexpr, O: tl.constexpr, S: tl.constexpr,  # noqa: E741
     EPS: tl.constexpr, GATHER: tl.constexpr, RESIDUAL: tl.constexpr,
     R: tl.constexpr, BO: tl.constexpr,
 ):  # fmt: skip
@@ -57,16 +57,12 @@ def _backward(
     inverse = inverse_rms(x, D, EPS)
     unit = x * inverse
     w_norm = load_vector(norm, member, M, D)
-    if S > 0:
-        signals = tl.arange(0, SB)
-        at_raw = rows[:, None] * S + signals[None, :]
-        ok_raw = ok[:, None] & (signals < S)[None, :]
-        ds = tl.load(draw + member * N * S + at_raw, mask=ok_raw, other=0.0).to(low)
-        w_maps = load_signal_rows(maps, member, D, S, SB)
-        dh = tl.dot(ds, w_maps, acc=dh, input_precision="ieee")
-        h = (unit * w_norm[None, :]).to(low)
-        dmaps = tl.dot(tl.trans(h), ds, input_precision="ieee")
-        tl.store(partial_maps + program * D * SB + i[:, None] * SB + signals[None, :], dmaps)
+    h = (unit * w_norm[None, :]).to(low).to(tl.float32)
+    for s in tl.static_range(S):
+        ds = tl.load(draw + (member * N + rows) * S + s, mask=ok, other=0.0)
+        ds = ds.to(low).to(tl.float32)[:, None]
+        dh += ds * load_signal(maps, member, s, D, S)[None, :]
+        tl.store(partial_maps + (program * S + s) * D + i, tl.sum(h * ds, 0))
     out = norm_vjp(dh, unit, inverse, w_norm, D)
     if RESIDUAL:
         out += load_rows(residual, member, rows, ok, N, D).to(tl.float32)
@@ -92,18 +88,17 @@ def linear_backward(
     """
     P, N, O = grad.shape  # noqa: E741
     D, S = weight.shape[1], norm.signals
-    SB = wide(S)
     dx = torch.empty(P, N, D, dtype=grad.dtype, device=grad.device)
     programs = tiles(N, ROWS)
     partial_norm = stream.source.new_empty(P, programs, D)
-    partial_maps = partial_norm.new_empty(P, programs, D, SB) if S else partial_norm
+    partial_maps = partial_norm.new_empty(P, programs, S, D) if S else partial_norm
     maps = dx if norm.maps is None else norm.maps
     _backward[(programs, P)](
         grad, weight, dx if draw is None else draw, maps, stream.source, stream.index,
         stream.step, norm.weight, dx if residual is None else residual, dx, partial_norm,
-        partial_maps, N, weight.stride(0), D=D, O=O, S=S, SB=SB, EPS=eps,
+        partial_maps, N, weight.stride(0), D=D, O=O, S=S, EPS=eps,
         GATHER=stream.ids is not None, RESIDUAL=residual is not None, R=ROWS,
         BO=min(COLUMNS, wide(O)), num_warps=WARPS, num_stages=STAGES,
     )  # fmt: skip
     partial_sum(partial_norm, dnorm)
-    return dx, partial_maps.sum(1)[..., :S] if S else None
+    return dx, partial_maps.sum(1).mT if S else None

@@ -26,7 +26,6 @@ from archer.model.kernels.tiles import (
     store_norm,
     store_rows,
     tiles,
-    wide,
 )
 
 ROWS, INNER, WARPS, STAGES = 64, 32, 4, 3
@@ -82,7 +81,7 @@ def _forward(
     o, source, ids, step, heads, mix, norm, gate, value, down, between, out,
     next_norm, maps, hidden, raw, N, M,
     D: tl.constexpr, H: tl.constexpr, I: tl.constexpr, GATHER: tl.constexpr,  # noqa: E741
-    NEXT: tl.constexpr, S: tl.constexpr, SB: tl.constexpr, EPS: tl.constexpr,
+    NEXT: tl.constexpr, S: tl.constexpr, EPS: tl.constexpr,
     R: tl.constexpr, BI: tl.constexpr,
 ):  # fmt: skip
     member = tl.program_id(1).to(tl.int64)
@@ -106,7 +105,7 @@ def _forward(
         y = tl.dot(s, load_down(down, at, D, I, BI), acc=y, input_precision="ieee")
     store_rows(out, y, member, rows, ok, N, D)
     if NEXT:
-        store_norm(y, next_norm, maps, hidden, raw, member, M, rows, ok, N, D, S, SB, EPS)
+        store_norm(y, next_norm, maps, hidden, raw, member, M, rows, ok, N, D, S, EPS)
 
 
 def mlp(
@@ -129,7 +128,7 @@ def mlp(
         o, stream.source, stream.index, stream.step, weights.heads, weights.mix, weights.norm,
         weights.gate, weights.value, weights.out, y, z, given.weight, maps, hidden, raw, N,
         weights.gate.stride(0), D=D, H=D // weights.heads.shape[-1], I=weights.gate.shape[-1],
-        GATHER=stream.ids is not None, NEXT=following is not None, S=given.signals,
-        SB=wide(given.signals), EPS=eps, R=ROWS, BI=INNER, num_warps=WARPS, num_stages=STAGES,
+        GATHER=stream.ids is not None, NEXT=following is not None, S=given.signals, EPS=eps,
+        R=ROWS, BI=INNER, num_warps=WARPS, num_stages=STAGES,
     )  # fmt: skip
     return [y, z, hidden, raw]

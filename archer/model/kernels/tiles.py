@@ -63,20 +63,9 @@ def load_vector(source, member, M, D: tl.constexpr):
 
 
 @jit
-def load_signal_weights(source, member, D: tl.constexpr, S: tl.constexpr, SB: tl.constexpr):
-    """[D, SB] of the stacked signal maps [P, D, S]."""
-    columns = tl.arange(0, SB)
-    at = tl.arange(0, D)[:, None] * S + columns[None, :]
-    return tl.load(source + member * D * S + at, mask=(columns < S)[None, :], other=0.0)
-
-
-@jit
-def load_signal_rows(source, member, D: tl.constexpr, S: tl.constexpr, SB: tl.constexpr):
-    """[SB, D], the transpose: Triton 3.6 multiplies by a transposed register tile wrongly on 4
-    warps."""
-    columns = tl.arange(0, SB)
-    at = tl.arange(0, D)[None, :] * S + columns[:, None]
-    return tl.load(source + member * D * S + at, mask=(columns < S)[:, None], other=0.0)
+def load_signal(source, member, s, D: tl.constexpr, S: tl.constexpr):
+    """Column s [D] of the stacked signal maps [P, D, S], in fp32."""
+    return tl.load(source + (member * D + tl.arange(0, D)) * S + s).to(tl.float32)
 
 
 @jit
@@ -94,28 +83,14 @@ def norm_vjp(grad, unit, inverse, weight, D: tl.constexpr):
 
 @jit
 def store_norm(
-    x,
-    norm,
-    maps,
-    hidden,
-    raw,
-    member,
-    M,
-    rows,
-    ok,
-    N,
-    D: tl.constexpr,
-    S: tl.constexpr,
-    SB: tl.constexpr,
-    EPS: tl.constexpr,
-):
+    x, norm, maps, hidden, raw, member, M, rows, ok, N,
+    D: tl.constexpr, S: tl.constexpr, EPS: tl.constexpr,
+):  # fmt: skip
     """Stores h = RMSNorm(x) in the compute type and the signals' linear maps h W, in fp32."""
     h = x * inverse_rms(x, D, EPS) * load_vector(norm, member, M, D)[None, :]
     h = h.to(hidden.dtype.element_ty)
     store_rows(hidden, h, member, rows, ok, N, D)
-    if S > 0:
-        w = load_signal_weights(maps, member, D, S, SB)
-        found = tl.dot(h, w, input_precision="ieee")
-        columns = tl.arange(0, SB)
-        at = rows[:, None] * S + columns[None, :]
-        tl.store(raw + member * N * S + at, found, mask=ok[:, None] & (columns < S)[None, :])
+    h = h.to(tl.float32)
+    for s in tl.static_range(S):
+        found = tl.sum(h * load_signal(maps, member, s, D, S)[None, :], 1)
+        tl.store(raw + (member * N + rows) * S + s, found, mask=ok)
