@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from archer.rules.base import Signal as Signal
     from archer.rules.hooks import causal_mask as causal_mask
     from archer.rules.hooks import causal_softmax as causal_softmax
+    from archer.sweeps import SweepResults as SweepResults
+    from archer.sweeps import sweep as sweep
+    from archer.weights import load as load
 
 __version__ = "0.1.0"
 
@@ -28,6 +31,9 @@ _WHERE = {
     "Signal": "archer.rules.base",
     "causal_mask": "archer.rules.hooks",
     "causal_softmax": "archer.rules.hooks",
+    "load": "archer.weights",
+    "sweep": "archer.sweeps",
+    "SweepResults": "archer.sweeps",
 }
 
 __all__ = [*_WHERE]

@@ -7,20 +7,25 @@ from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
-from archer.check import checked_graph
+from archer.check import contender
 from archer.errors import ArcherError
 from archer.files import prepare_folder
 from archer.mad.plan import Knobs, Plan, make_plan
 from archer.mad.presets import Preset
 from archer.mad.presets import preset as find_preset
 from archer.mad.results import Results, curves_frame, trials_frame
-from archer.mad.runner import Event, run, worker_count
+from archer.mad.runner import run, worker_count
 from archer.mad.trial import Protocol
+from archer.mad.work import Keep
 from archer.report.files import write_results
 from archer.rules.load import BUILTIN
 from archer.store import Store, open_store
-from archer.store.training import kept, train_missing
+from archer.store.training import checkpoint_seconds, kept, train_missing
 from archer.train.results import MemberResult
+from archer.weights import keep_selected
+
+Outcomes = dict[str, MemberResult]
+Failures = dict[str, str]
 
 
 def bench(
@@ -38,16 +43,20 @@ def bench(
     workers: int | None = None,
     out: str | Path | None = None,
     store: str | Path | None = None,
+    save_weights: bool = False,
     progress: bool = True,
 ) -> Results:
     """Train rules on MAD and return their tables; see `archer bench --help`.
 
-    rules: built-in names or paths of rule files, all built-in ones by default. knobs: values by
-    "rule.knob"; learn: knobs to train, by "rule.knob". out: folder for the files of
-    docs/results.md, nothing is written without it. store: folder, file or URL of the database of
-    trials, by default in `out`; what it has is not trained again. Raises ArcherError for anything
-    it cannot do.
+    rules: built-in names, paths of rule files or peers (docs/peers.md), all built-in rules by
+    default. knobs: values by "rule.knob"; learn: knobs to train, by "rule.knob". out: folder for
+    the files of docs/results.md, nothing is written without it. store: folder, file or URL of the
+    database of trials, by default in `out`; what it has is not trained again. save_weights: keep
+    the best parameters of every selected trial in `out`, for `archer.load`. Raises ArcherError for
+    anything it cannot do.
     """
+    if save_weights and out is None:
+        raise ArcherError("save_weights needs a folder to save them in: give out")
     device = find_device(device)
     plan = plan_bench(
         rules,
@@ -66,7 +75,15 @@ def bench(
     folder = None if out is None else prepare_folder(Path(out))
     address = folder if store is None else store
     with nullcontext() if address is None else open_store(address) as opened:
-        results = run_plan(plan, device, workers, progress=progress, store=opened)
+        results = run_plan(
+            plan,
+            device,
+            workers,
+            progress=progress,
+            store=opened,
+            out=folder,
+            save_weights=save_weights,
+        )
     if folder is None:
         return results
     write_results(results, folder)
@@ -95,7 +112,7 @@ def plan_bench(
     chosen = chosen.only(tasks)
     if heads is not None:
         chosen = replace(chosen, heads=heads)
-    graphs = [checked_graph(str(rule)) for rule in rules or BUILTIN]
+    graphs = [contender(str(rule), device) for rule in rules or BUILTIN]
     return make_plan(
         graphs,
         chosen,
@@ -103,6 +120,7 @@ def plan_bench(
         seeds=seeds,
         knobs=Knobs(dict(knobs or {}), tuple(learn)),
         precision=precision or ("bf16" if device == "cuda" else "fp32"),
+        together=device == "cuda",
     )
 
 
@@ -113,21 +131,20 @@ def run_plan(
     *,
     progress: bool,
     store: Store | None = None,
+    out: Path | None = None,
+    save_weights: bool = False,
 ) -> Results:
     """Train a plan's populations, or what the store lacks of them.
 
+    out: folder for saved weights, and for checkpoints where the store's file is not at hand.
     Raises ArcherError if every one of them failed; KeyboardInterrupt then says what is kept.
     """
-    from archer.report.progress import watch
-
     began = time.perf_counter()
-    outcomes: dict[str, MemberResult] = {}
-    failures: dict[str, str] = {}
+    keep = _keep(store, out, save_weights)
     if store is None:
-        with watch(plan, progress) as show:
-            _collect(plan, device, workers, outcomes, failures, show)
+        outcomes, failures = _collect(plan, device, workers, keep, progress)
     else:
-        _complete(plan, store, device, workers, outcomes, failures, progress)
+        outcomes, failures = _complete(plan, store, device, workers, keep, progress)
     if not outcomes:
         raise ArcherError(f"every training failed: {next(iter(failures.values()), 'no trials')}")
     trials = trials_frame(plan, outcomes, failures, device)
@@ -135,49 +152,56 @@ def run_plan(
         devices = store.devices(sorted(outcomes))
         trials["device"] = trials["trial"].map(devices).fillna(device)
     seconds = time.perf_counter() - began
-    return Results(plan, trials, seconds, device, curves=curves_frame(outcomes))
+    results = Results(plan, trials, seconds, device, curves=curves_frame(outcomes))
+    if keep.weights is not None:
+        _say(progress)(keep_selected(results, Path(keep.weights)))
+    return results
+
+
+def _keep(store: Store | None, out: Path | None, save_weights: bool) -> Keep:
+    """What trainings leave in files: checkpoints only where a store says what they are of."""
+    folder = None if store is None else store.folder or out
+    return Keep(
+        checkpoints=None if folder is None else str(folder / "checkpoints"),
+        seconds=checkpoint_seconds(),
+        weights=str(out / "weights") if save_weights and out is not None else None,
+    )
+
+
+def _say(progress: bool) -> Callable[[str], None]:
+    return lambda text: print(text, file=sys.stderr) if progress and text else None
 
 
 def _collect(
-    plan: Plan,
-    device: str,
-    workers: int | None,
-    outcomes: dict[str, MemberResult],
-    failures: dict[str, str],
-    show: Callable[[Event], None],
-) -> None:
-    for event in run(plan.populations, device, workers):
-        show(event)
-        trials = plan.populations[event.index].trials
-        if event.kind == "failed":
-            failures |= dict.fromkeys((trial.id for trial in trials), event.reason)
-        elif event.kind == "results":
-            outcomes |= dict(zip((t.id for t in trials), event.results, strict=True))
+    plan: Plan, device: str, workers: int | None, keep: Keep, progress: bool
+) -> tuple[Outcomes, Failures]:
+    """Train everything, without a store."""
+    from archer.report.progress import watch
+
+    outcomes: Outcomes = {}
+    failures: Failures = {}
+    with watch(plan, progress) as show:
+        for event in run(plan.populations, device, workers, keep=keep):
+            show(event)
+            ids = [trial.id for trial in plan.populations[event.index].trials]
+            outcomes |= {ids[place]: result for place, result in event.ended}
+            if event.kind == "failed":
+                failures |= {id: event.reason for id in ids if id not in outcomes}
+    return outcomes, failures
 
 
 def _complete(
-    plan: Plan,
-    store: Store,
-    device: str,
-    workers: int | None,
-    outcomes: dict[str, MemberResult],
-    failures: dict[str, str],
-    progress: bool,
-) -> None:
+    plan: Plan, store: Store, device: str, workers: int | None, keep: Keep, progress: bool
+) -> tuple[Outcomes, Failures]:
     """Train what the store lacks; outcomes are what it then holds."""
     from archer.report.progress import watch
 
-    def say(text: str) -> None:
-        if progress and text:
-            print(text, file=sys.stderr)
-
+    show = lambda part: watch(part, progress)  # noqa: E731
     try:
-        failures |= train_missing(
-            plan, store, device, workers, lambda part: watch(part, progress), say
-        )
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(kept(plan, store)) from None
-    outcomes |= store.results(sorted({row.trial.id for row in plan.rows}))
+        failures = train_missing(plan, store, device, workers, show, _say(progress), keep)
+    except KeyboardInterrupt as stop:  # or a kind of it, as a command line may raise on SIGTERM
+        raise type(stop)(kept(plan, store)) from None
+    return store.results(sorted({row.trial.id for row in plan.rows})), failures
 
 
 def find_device(device: str) -> str:

@@ -91,7 +91,15 @@ def test_report_md_holds_the_table_and_the_caveats(smoke):
     assert "One seed: no difference in this table can be called significant." in text
     note = "On Memorize `momentum` and `halving` are identical by construction to `delta`."
     assert note in text
-    files = ["archer.db", "curves.csv", "report.html", "report.md", "results.csv", "trials.csv"]
+    files = [
+        "archer.db",
+        "cells.csv",
+        "curves.csv",
+        "report.html",
+        "report.md",
+        "results.csv",
+        "trials.csv",
+    ]
     assert sorted(p.name for p in smoke.out.iterdir()) == files
 
 

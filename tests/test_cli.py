@@ -115,8 +115,8 @@ def test_bench_trains_prints_the_table_and_says_what_it_wrote(archer, tmp_path, 
         assert str(tmp_path / "out" / name) in found.out
     assert "[4/4]" not in found.err  # halving on memorization is delta's: trained once
     assert "[3/3]" in found.err
-    files = ["archer.db", "curves.csv", "report.html", "report.md", "results.csv", "trials.csv"]
-    assert left(tmp_path) == ["out", *(f"out/{file}" for file in files)]
+    names = ("cells.csv", "curves.csv", "report.html", "report.md", "results.csv", "trials.csv")
+    assert left(tmp_path) == ["out", *(f"out/{name}" for name in ("archer.db", *names))]
     results = pd.read_csv(tmp_path / "out" / "results.csv", index_col=0)
     assert results.index.tolist() == ["delta_net_4layer", "halving"]
     assert results.columns.tolist() == ["Context Recall", "Memorize"]
@@ -404,7 +404,11 @@ def test_ctrl_c_ends_everything_with_one_message_and_no_results(tmp_path, moment
     file = Path("results") / "smoke" / "archer.db"
     assert last == f"stopped: {kept} of 96 trials are kept in {file}; the same command continues"
     assert all(line.startswith("[") for line in before)
-    assert [p for p in tmp_path.rglob("*") if p.is_file()] == [tmp_path / file]
+    files = {p for p in tmp_path.rglob("*") if p.is_file()} - {tmp_path / file}
+    left = {p for p in files if p.parent == tmp_path / file.parent / "checkpoints"}
+    assert files == left, "checkpoints of what was running, and nothing else"
+    assert {p.suffix for p in left} <= {".safetensors"}
+    assert len(left) <= 96 - kept
     # one that was only just born ends by itself, as its input has ended
     deadline = time.monotonic() + 15
     while any(map(alive, found)) and time.monotonic() < deadline:

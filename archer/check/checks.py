@@ -6,6 +6,7 @@ from archer.check.report import CheckReport, CheckResult
 from archer.rules.base import RuleError
 from archer.rules.graph import RuleGraph
 from archer.rules.load import BUILTIN, builtin_graph, load_rule
+from archer.rules.peer import Contender, is_peer, parse_peer
 from archer.rules.trace import trace
 
 # Reading the file, then tracing its hooks: what each check says when it passes.
@@ -63,6 +64,21 @@ def checked_graph(reference: str) -> RuleGraph:
         raise RuleError(failed.message, check=failed.name, line=failed.line)
     assert report.graph is not None
     return report.graph
+
+
+def contender(reference: str, device: str) -> Contender:
+    """What a row of a table may stand for: a rule as `checked_graph` gives it, or a peer.
+
+    Raises ArcherError for a peer that cannot run on the device, "cpu" or "cuda".
+    """
+    if not is_peer(reference):
+        return checked_graph(reference)
+    peer = parse_peer(reference)
+    if not peer.side_by_side:
+        from archer.model.fla_layer import check_available
+
+        check_available(peer, device)
+    return peer
 
 
 def _failed(check: str, file: str, message: str, line: int | None) -> CheckResult:

@@ -1,11 +1,15 @@
 """The command line: parses, calls, prints. Nothing here computes."""
 
 import os
+import signal
 import sys
 from collections.abc import Callable
 from typing import Any
 
 from archer.cli import commands
+from archer.cli.record import record
+from archer.cli.research import research
+from archer.cli.sweep import sweep
 from archer.errors import ArcherError
 
 COMMANDS: dict[str, Callable[..., Any]] = {
@@ -19,6 +23,9 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "verify": commands.verify,
     "compare": commands.compare,
     "status": commands.status,
+    "sweep": sweep,
+    "record": record,
+    "research": research,
 }
 
 ABOUT = """Archer: write a memory update rule, train it on MAD beside every other, trust the table.
@@ -26,10 +33,19 @@ ABOUT = """Archer: write a memory update rule, train it on MAD beside every othe
 Start with `archer bench`, or `archer new my_rule` for a rule of your own."""
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, as a time limit sends it: ends like Ctrl-C."""
+
+
+def _terminate(*_: object) -> None:
+    raise Terminated
+
+
 def main(args: list[str] | None = None) -> None:
-    """Run one command. Exits 2 for a mistake of the user's, 130 on Ctrl-C."""
+    """Run one command. Exits 2 for a mistake of the user's, 130 on Ctrl-C, 143 on SIGTERM."""
     import tyro
 
+    signal.signal(signal.SIGTERM, _terminate)
     try:
         code = tyro.extras.subcommand_cli_from_dict(
             COMMANDS,
@@ -43,7 +59,7 @@ def main(args: list[str] | None = None) -> None:
         sys.exit(2)
     except KeyboardInterrupt as stop:  # its text, where there is one: what was not in vain
         print(": ".join(["stopped", *map(str, stop.args)]), file=sys.stderr)
-        sys.exit(130)
+        sys.exit(143 if isinstance(stop, Terminated) else 130)
     except BrokenPipeError:  # `archer rules | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)

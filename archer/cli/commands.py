@@ -28,7 +28,11 @@ def rules() -> None:
 def bench(
     rules: Annotated[
         tuple[str, ...],
-        arg(metavar="RULE", help="built-in names or rule files; default: all eight"),
+        arg(
+            metavar="RULE",
+            help="built-in names, rule files, attention, or 'fla:NAME(option=value)'; "
+            "default: all eight rules",
+        ),
     ] = (),
     /,
     *,
@@ -66,7 +70,14 @@ def bench(
         ),
     ] = None,
     dry_run: Annotated[bool, arg(help="say what it would cost and train nothing")] = False,
-) -> None:
+    save_weights: Annotated[
+        bool, arg(help="keep the best weights of every selected trial, for archer.load")
+    ] = False,
+    from_: Annotated[
+        Path | None,
+        arg(name="from", metavar="RECORD", help="rebuild a record's tables without training"),
+    ] = None,
+) -> int | None:
     """Train rules on the MAD tasks and print the table of accuracies.
 
     Stopped or killed, the same command continues: trials that have ended are never trained again.
@@ -77,6 +88,12 @@ def bench(
     from archer.benchmark import find_device, plan_bench
     from archer.cli.show import show_estimate, show_results
 
+    if from_ is not None:
+        if rules:
+            raise ArcherError("--from rebuilds a record as it is: give no rules with it")
+        from archer.cli.record import show_rebuilt
+
+        return show_rebuilt(from_, out)
     knobs = {name: _number(name, value) for name, value in map(_assignment, set)}
     device_found = find_device(device)
     if dry_run:
@@ -93,7 +110,7 @@ def bench(
             precision=precision,
         )
         show_estimate(plan, device_found, workers)
-        return
+        return None
     results = run(
         rules,
         preset=preset,
@@ -108,8 +125,10 @@ def bench(
         workers=workers,
         out=out or Path("results") / preset,
         store=store,
+        save_weights=save_weights,
     )
     show_results(results)
+    return None
 
 
 def check(
@@ -238,7 +257,7 @@ def verify(
 
 
 def report(
-    folder: Annotated[Path, arg(metavar="DIR", help="a result folder")],
+    folder: Annotated[Path, arg(metavar="DIR", help="a result folder or a record")],
     /,
     *,
     against: Annotated[str | None, arg(metavar="RULE", help="baseline; default: delta")] = None,
@@ -246,6 +265,9 @@ def report(
         Literal["md", "html"] | None, arg(help="default: both, or what --out ends with")
     ] = None,
     out: Annotated[Path | None, arg(metavar="FILE", help="file to write; default: in DIR")] = None,
+    beside: Annotated[
+        Path | None, arg(metavar="FILE.csv", help="published rows to stand beside ours")
+    ] = None,
 ) -> None:
     """Write the report of a result folder as Markdown and as one HTML page.
 
@@ -253,12 +275,12 @@ def report(
     """
     from archer.report.files import write_report
 
-    for path in write_report(folder, against, format, out):
+    for path in write_report(folder, against, format, out, beside):
         print(f"wrote {path}")
 
 
 def compare(
-    a: Annotated[Path, arg(metavar="A", help="a result folder")],
+    a: Annotated[Path, arg(metavar="A", help="a result folder or a record")],
     b: Annotated[Path, arg(metavar="B", help="another; differences are B minus A")],
     /,
 ) -> None:

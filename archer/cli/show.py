@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from archer.mad.plan import Plan
     from archer.mad.results import Results
     from archer.store import Store
+    from archer.store.status import Asked
 
 console = Console(highlight=False, soft_wrap=True)
 
@@ -36,6 +37,17 @@ def show_rules() -> None:
             f"  slots {', '.join(graph.slots) or 'none'}; signals {signals}", markup=False
         )
         console.print(f"  chunk size {graph.chunk_size}, hash {graph.rule_hash[:12]}\n")
+    _show_peers()
+
+
+def _show_peers() -> None:
+    from archer.rules.peer import Peer
+
+    console.print("[bold]peers[/bold], beside the rules in `archer bench` (docs/peers.md)")
+    console.print(f"  attention: {Peer('attention').about}", markup=False)
+    console.print(
+        "  fla:NAME(option=value): a layer of flash-linear-attention, on a GPU", markup=False
+    )
 
 
 def show_results(results: "Results") -> None:
@@ -50,11 +62,13 @@ def show_results(results: "Results") -> None:
         f"{plan.protocol}, {results.device}, {results.seconds:.0f} s\n"
     )
     console.print(terminal_table(study))
+    if study.seeds > 1:
+        console.print(f"\n± half of the 95 % interval of the mean over {study.seeds} seeds")
     console.print("")
     for note in notes(study):
         console.print(f"- {note}", markup=False)
     if results.out:
-        names = ("results.csv", "trials.csv", "curves.csv", "report.md", "report.html")
+        names = ("results.csv", "cells.csv", "trials.csv", "curves.csv", "report.md", "report.html")
         console.print("\nwrote " + ", ".join(str(results.out / name) for name in names))
 
 
@@ -82,6 +96,8 @@ def show_estimate(plan: "Plan", device: str, workers: int | None) -> None:
     ):
         table.add_row(name, value)
     console.print(table)
+    for note in cost.notes:
+        console.print(note, markup=False)
     console.print("dry run: nothing was trained")
 
 
@@ -101,22 +117,7 @@ def show_status(store: "Store") -> None:
 
     console.print(store.where, markup=False)
     for asked in status(store):
-        trials = asked.trials
-        numbers = ", ".join(f"{trials.states[name]} {name}" for name in UNFINISHED)
-        console.print(
-            f"\npreset {asked.preset}, protocol {asked.protocol}: "
-            f"{trials.done} of {trials.total} trials done, {numbers}\n"
-        )
-        table = Table("rule", "task", box=None, pad_edge=False)
-        for name in ("done", "of", "diverged", *UNFINISHED):
-            table.add_column(name, justify="right")
-        for (rule, task), counts in asked.cells.items():
-            numbers_of = [counts.states[name] for name in ("diverged", *UNFINISHED)]
-            table.add_row(rule, task, *map(str, [counts.done, counts.total, *numbers_of]))
-        console.print(table)
-        for (rule, task), counts in asked.cells.items():
-            for reason, count in counts.reasons.items():
-                console.print(f"{rule} on {task}: {count} failed: {reason}", markup=False)
+        _show_asked(asked)
     console.print("")
     for run in store.runs():
         console.print(_run_line(run), markup=False)
@@ -125,17 +126,56 @@ def show_status(store: "Store") -> None:
 UNFINISHED = ("running", "failed", "waiting")
 
 
+def _show_asked(asked: "Asked") -> None:
+    """Counts per rule and task, the best of each task so far, and reasons of failures."""
+    trials = asked.trials
+    numbers = ", ".join(f"{trials.states[name]} {name}" for name in UNFINISHED)
+    console.print(
+        f"\npreset {asked.preset}, protocol {asked.protocol}: "
+        f"{trials.done} of {trials.total} trials done, {numbers}\n"
+    )
+    table = Table("rule", "task", box=None, pad_edge=False)
+    for name in ("done", "of", "diverged", *UNFINISHED, "best"):
+        table.add_column(name, justify="right")
+    for (rule, task), counts in asked.cells.items():
+        numbers_of = [counts.states[name] for name in ("diverged", *UNFINISHED)]
+        best = asked.best.of(rule, task)
+        shown = [*map(str, [counts.done, counts.total, *numbers_of])]
+        table.add_row(rule, task, *shown, "" if best is None else f"{best:.3f}")
+    console.print(table)
+    if best_of := asked.best.by_task():
+        listed = ", ".join(f"{column} {value:.3f}" for column, value in best_of.items())
+        console.print(f"best accuracy so far, on {asked.split} data: {listed}")
+    for (rule, task), counts in asked.cells.items():
+        for reason, count in counts.reasons.items():
+            console.print(f"{rule} on {task}: {count} failed: {reason}", markup=False)
+
+
 def _run_line(run: dict[str, Any]) -> str:
-    """When, with what, and how a run ended."""
-    ended = "ended" if run["ended"] is not None else "at work" if run["alive"] else "was killed"
-    began = datetime.fromtimestamp(run["started"], UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    """When, where and with what a run worked, and its last sign of life."""
     found = run["environment"]
     card = found["card"]["name"] if found["card"] else run["device"]
     versions = ", ".join(f"{name} {found['versions'][name]}" for name in ("archer", "torch"))
     commit = f", commit {found['commit'][:12]}" if found["commit"] else ""
+    host = run["machine"].partition(" ")[0]
     return (
-        f"run {run['id']}: {began}, {card}, {versions}{commit}, code {found['code'][:8]}, {ended}"
+        f"run {run['id']}: {_moment(run['started'])}, {card} on {host}, {versions}{commit}, "
+        f"code {found['code'][:8]}, {_life(run)}"
     )
+
+
+def _life(run: dict[str, Any]) -> str:
+    """ "ended TIME", or whether it lives and when it last said so."""
+    if run["ended"] is not None:
+        return f"ended {_moment(run['ended'])}"
+    from archer.store.run import LEASE_SECONDS
+
+    said = f"last sign of life {_moment(run['until'] - LEASE_SECONDS)}"
+    return f"{'at work' if run['alive'] else 'was killed'}, {said}"
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def duration(seconds: float) -> str:

@@ -13,7 +13,7 @@ from functools import lru_cache
 from archer.mad.plan import Plan, Population, tokens
 from archer.model.backbone import build
 from archer.model.config import ModelConfig
-from archer.rules.graph import RuleGraph
+from archer.rules.peer import Contender
 
 # Share of the matrix-product rate a training step reaches; measured, see docs/performance.md.
 EFFICIENCY = {"cpu": 0.25, "cuda": 0.02}
@@ -23,7 +23,7 @@ COPIES = 5  # of the parameters: values, gradients, two moments, best checkpoint
 @dataclass(frozen=True)
 class Estimate:
     """trials: rows of the table; trained: those really trained; bytes: of the largest population;
-    seconds: rough wall clock if nothing stops early."""
+    seconds: rough wall clock if nothing stops early; notes: what else to know, a line each."""
 
     trials: int
     trained: int
@@ -33,6 +33,7 @@ class Estimate:
     evaluation_tokens: int
     memory_bytes: int
     seconds: float
+    notes: tuple[str, ...] = ()
 
 
 def estimate(plan: Plan, device: str) -> Estimate:
@@ -55,11 +56,12 @@ def estimate(plan: Plan, device: str) -> Estimate:
         evaluation_tokens=sum(evaluated for _, evaluated in counted),
         memory_bytes=max(map(memory, plan.populations)),
         seconds=operations / (matmul_rate(device) * EFFICIENCY[device]),
+        notes=plan.notes,
     )
 
 
 @lru_cache(maxsize=1024)
-def parameters(rule: RuleGraph, model: ModelConfig) -> int:
+def parameters(rule: Contender, model: ModelConfig) -> int:
     """Numbers in one member."""
     return sum(p.numel() for p in build(rule, model, ["count"]).parameters())
 

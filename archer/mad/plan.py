@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from archer.errors import ArcherError
@@ -10,8 +11,8 @@ from archer.mad.settings import Setting
 from archer.mad.trial import SELECTS, Protocol, Trial, make_trial, trial_from_json
 from archer.model.config import ModelConfig
 from archer.model.knobs import to_logit
-from archer.rules.graph import RuleGraph
 from archer.rules.load import BUILTIN, builtin_graph
+from archer.rules.peer import Contender, Peer, is_peer
 from archer.train.population import Regime
 
 
@@ -26,31 +27,42 @@ class Row:
 
 @dataclass(frozen=True)
 class Population:
-    """Trials of one shape, trained side by side: the unit of work. Plain data through JSON."""
+    """Trials of one shape, trained side by side: the unit of work. Plain data through JSON.
+
+    ended: places of members that have ended in an earlier run. They keep their places, so that the
+    others train as they would have among them, and are not trained again.
+    """
 
     trials: tuple[Trial, ...]
+    ended: tuple[int, ...] = ()
+
+    @cached_property
+    def left(self) -> dict[int, Trial]:
+        """What is to be trained, by place."""
+        return {i: trial for i, trial in enumerate(self.trials) if i not in self.ended}
 
     @property
     def training_tokens(self) -> int:
-        """Tokens of all members if none stops early."""
-        return sum(tokens(trial)[0] for trial in self.trials)
+        """Tokens of what is to be trained, if none stops early."""
+        return sum(tokens(trial)[0] for trial in self.left.values())
 
     @property
     def label(self) -> str:
         """For progress: rule, task and number of members."""
-        first = self.trials[0]
-        names = (trial.setting.name.partition(",num_")[0] for trial in self.trials)
+        first, left = self.trials[0], self.left.values()
+        names = (trial.setting.name.partition(",num_")[0] for trial in left)
         tasks = list(dict.fromkeys(names))
         more = f" +{len(tasks) - 1}" if len(tasks) > 1 else ""
-        members = f" x{len(self.trials)}" if len(self.trials) > 1 else ""
+        members = f" x{len(left)}" if len(left) > 1 else ""
         return f"{first.rule.name} {tasks[0]}{more}{members}"
 
     def to_json(self) -> dict[str, Any]:
-        return {"trials": [trial.to_json() for trial in self.trials]}
+        return {"trials": [trial.to_json() for trial in self.trials], "ended": list(self.ended)}
 
     @staticmethod
     def from_json(data: dict[str, Any]) -> "Population":
-        return Population(tuple(trial_from_json(trial) for trial in data["trials"]))
+        trials = tuple(trial_from_json(trial) for trial in data["trials"])
+        return Population(trials, tuple(data.get("ended", ())))
 
 
 @dataclass(frozen=True)
@@ -59,9 +71,15 @@ class Plan:
 
     preset: Preset
     protocol: Protocol
-    rules: tuple[RuleGraph, ...]
+    rules: tuple[Contender, ...]
     rows: tuple[Row, ...]
     populations: tuple[Population, ...]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What to know before it is trained, a line each."""
+        found = (rule.note for rule in self.rules if isinstance(rule, Peer))
+        return tuple(note for note in found if note)
 
 
 @dataclass(frozen=True)
@@ -71,14 +89,14 @@ class Knobs:
     values: Mapping[str, float] = field(default_factory=dict)
     learn: Sequence[str] = ()
 
-    def of(self, rule: RuleGraph) -> tuple[dict[str, float], tuple[str, ...]]:
+    def of(self, rule: Contender) -> tuple[dict[str, float], tuple[str, ...]]:
         """Values and learned names for one rule."""
         prefix = f"{rule.name}."
         values = {k.removeprefix(prefix): v for k, v in self.values.items() if k.startswith(prefix)}
         learn = tuple(k.removeprefix(prefix) for k in self.learn if k.startswith(prefix))
         return values, learn
 
-    def check(self, rules: Sequence[RuleGraph]) -> None:
+    def check(self, rules: Sequence[Contender]) -> None:
         """Raises ArcherError for an unknown rule or knob, or a value out of bounds."""
         for name in [*self.values, *self.learn]:
             spec = _knob(name, rules)
@@ -92,7 +110,7 @@ class Knobs:
                 to_logit(spec, spec.default if value is None else value)
 
 
-def _knob(name: str, rules: Sequence[RuleGraph]) -> Any:
+def _knob(name: str, rules: Sequence[Contender]) -> Any:
     rule_name, _, knob_name = name.partition(".")
     rule = next((rule for rule in rules if rule.name == rule_name), None)
     if rule is None or not knob_name:
@@ -108,7 +126,7 @@ def _knob(name: str, rules: Sequence[RuleGraph]) -> Any:
 
 
 def make_plan(
-    rules: Sequence[RuleGraph],
+    rules: Sequence[Contender],
     preset: Preset,
     *,
     protocol: Protocol = "strict",
@@ -140,12 +158,18 @@ def make_plan(
             first.setdefault(trial.id, rule.name)
     unique = {row.trial.id: row.trial for row in reversed(rows)}
     trials = list(reversed(unique.values()))
-    populations = _joined(trials) if together else _populations(trials, largest)
+    populations = grouped(trials, largest, together)
     return Plan(preset, protocol, tuple(rules), tuple(rows), tuple(populations))
 
 
-def _check_rules(rules: Sequence[RuleGraph], seeds: int) -> None:
+def _check_rules(rules: Sequence[Contender], seeds: int) -> None:
     for rule in rules:
+        if isinstance(rule, Peer):
+            continue
+        if is_peer(rule.name):
+            raise ArcherError(
+                f"a rule of your own is named like the peer {rule.name}: rename its class"
+            )
         if rule.name in BUILTIN and rule.rule_hash != builtin_graph(rule.name).rule_hash:
             raise ArcherError(
                 f"a rule of your own is named like the built-in rule {rule.name}: rename its class"
@@ -176,7 +200,7 @@ def _regime(preset: Preset, protocol: Protocol, precision: str) -> Regime:
 
 
 def _trials(
-    rule: RuleGraph, preset: Preset, regime: Regime, seeds: int, knobs: Knobs
+    rule: Contender, preset: Preset, regime: Regime, seeds: int, knobs: Knobs
 ) -> list[Trial]:
     values, learn = knobs.of(rule)
     return [
@@ -200,11 +224,16 @@ def model(preset: Preset, setting: Setting) -> ModelConfig:
     )
 
 
-def _identical(rule: RuleGraph, trial: Trial, trained: str | None) -> str | None:
+def _identical(rule: Contender, trial: Trial, trained: str | None) -> str | None:
     """The rule this trial is mathematically the same as: delta, or one already planned."""
     if trial.rule.rule_hash == builtin_graph("delta").rule_hash:
         return None if rule.name == "delta" else "delta"
     return trained
+
+
+def grouped(trials: Sequence[Trial], largest: int = 96, together: bool = False) -> list[Population]:
+    """Trials in populations; arguments as for `make_plan`."""
+    return _joined(trials) if together else _populations(trials, largest)
 
 
 def _populations(trials: Sequence[Trial], largest: int) -> list[Population]:

@@ -10,7 +10,9 @@ import pandas as pd
 
 from archer.mad.plan import Plan, Row
 from archer.mad.scoring import select, table, task_scores
+from archer.mad.trial import SELECTS
 from archer.rules.load import row_name
+from archer.train.reading import read
 from archer.train.results import MemberResult
 
 NAN = float("nan")
@@ -102,6 +104,8 @@ def _record(
     device: str,
 ) -> dict[str, Any]:
     trial, result = row.trial, outcomes.get(row.trial.id)
+    if result:
+        result = read(result, SELECTS[plan.protocol], trial.regime.stop_accuracy)
     return {
         "rule": row.rule,
         "row": row_name(row.rule),

@@ -8,46 +8,63 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
 from archer.errors import ArcherError, one_line
 from archer.mad.plan import Population
-from archer.mad.work import result_from_json, train
-from archer.train.results import MemberResult, Progress
+from archer.mad.work import NOTHING, Keep, train
+from archer.train.population import Ended, StoppedError
+from archer.train.results import MemberResult, Progress, result_from_json
 
 # glibc: keep freed memory instead of returning it to the system at every step (5 to 8 % faster)
 MEMORY_KEPT = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "8000000000"}
 
+OVER = ("results", "failed")
+PATIENCE = 10.0  # seconds that what is told to end has to leave its checkpoints
+
 
 @dataclass(frozen=True)
 class Event:
-    """What happened to population `index`: it began, advanced, ended with results, or failed."""
+    """What happened to population `index`: it began, advanced, is done, or failed.
+
+    ended: members that have just ended, by their place in the population, with their results.
+    results: of a population that is done, all that were trained, in order: they were all in some
+    event of kind "ended" before. A population that failed keeps what has ended.
+    """
 
     index: int
     worker: int
-    kind: str  # "began" | "progress" | "results" | "failed"
+    kind: str  # "began" | "progress" | "ended" | "results" | "failed"
     progress: Progress | None = None
     results: tuple[MemberResult, ...] = ()
     reason: str = ""
+    ended: tuple[tuple[int, MemberResult], ...] = ()
 
 
 def run(
-    populations: Sequence[Population], device: str, workers: int | None = None
+    populations: Sequence[Population],
+    device: str,
+    workers: int | None = None,
+    *,
+    threads: int | None = None,
+    keep: Keep = NOTHING,
 ) -> Iterator[Event]:
     """Train every population and yield events as they happen.
 
-    On a processor each worker is a process of its own (default: one per core, each with an even
-    share of the cores); on a GPU populations follow each other in this process. Closing the
-    iterator, an exception or Ctrl-C ends the workers.
+    On a processor each worker is a process of its own (default: one per core) with so many threads
+    (default: an even share of the cores; they take part in rounding); on a GPU populations follow
+    each other in this process. Closing the iterator, an exception or Ctrl-C ends the workers; what
+    they train then leaves its checkpoints, if that takes no more than some seconds.
     """
     if device != "cpu":
-        yield from _run_here(populations, device)
+        yield from _run_here(populations, device, keep)
         return
     workers = worker_count(populations, workers)
-    pool = _Pool(populations, device, threads=max(1, _cores() // workers))
+    pool = _Pool(populations, device, threads or thread_count(workers), keep)
     try:
         pool.open(workers)
         yield from pool.events()
@@ -65,28 +82,33 @@ def worker_count(populations: Sequence[Population], wanted: int | None = None) -
     return min(wanted or _cores(), len(populations))
 
 
+def thread_count(workers: int) -> int:
+    """Threads of each of so many workers: an even share of the cores."""
+    return max(1, _cores() // workers)
+
+
 def _cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def _run_here(populations: Sequence[Population], device: str) -> Iterator[Event]:
+def _run_here(
+    populations: Sequence[Population], device: str, keep: Keep = NOTHING
+) -> Iterator[Event]:
     """One population after the other, each in a thread so that its progress is seen at once."""
     for index, population in enumerate(populations):
         events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         stop = threading.Event()
-        arguments = index, population, device, events, stop
-        threading.Thread(target=_train_here, args=arguments, daemon=True).start()
+        arguments = index, population, device, events, stop, keep
+        thread = threading.Thread(target=_train_here, args=arguments, daemon=True)
+        thread.start()
         yield Event(index, 0, "began")
         try:
-            while (event := events.get()).kind == "progress":
+            while (event := events.get()).kind not in OVER:
                 yield event
         finally:
             stop.set()
+            thread.join(PATIENCE)
         yield event
-
-
-class _StoppedError(Exception):
-    """Nobody waits for this population any more."""
 
 
 def _train_here(
@@ -95,15 +117,19 @@ def _train_here(
     device: str,
     events: "queue.SimpleQueue[Event]",
     stop: threading.Event,
+    keep: Keep,
 ) -> None:
-    def report(progress: Progress) -> None:
-        if stop.is_set():
-            raise _StoppedError
+    def show(progress: Progress) -> None:
         events.put(Event(index, 0, "progress", progress))
 
+    def tell(ended: Ended) -> None:
+        events.put(Event(index, 0, "ended", ended=tuple(ended)))
+
     try:
-        results = train(population, device, report)
+        results = train(population, device, show, on_end=tell, stop=stop.is_set, keep=keep)
         events.put(Event(index, 0, "results", results=tuple(results)))
+    except StoppedError:
+        pass  # nobody waits for this population any more
     except Exception as error:
         events.put(Event(index, 0, "failed", reason=one_line(error)))
 
@@ -111,8 +137,10 @@ def _train_here(
 class _Pool:
     """Worker processes, each with a thread here that hands it work and reads its answers."""
 
-    def __init__(self, populations: Sequence[Population], device: str, threads: int) -> None:
-        self.total = len(populations)
+    def __init__(
+        self, populations: Sequence[Population], device: str, threads: int, keep: Keep
+    ) -> None:
+        self.total, self.keep = len(populations), keep
         self.waiting: queue.SimpleQueue[tuple[int, Population]] = queue.SimpleQueue()
         for item in _longest_first(populations):
             self.waiting.put(item)
@@ -131,17 +159,24 @@ class _Pool:
         ended = 0
         while ended < self.total:
             event = self.answers.get()
-            ended += event.kind in ("results", "failed")
+            ended += event.kind in OVER
             yield event
 
     def close(self) -> None:
         with self.lock:
             self.closed = True
-        for process in self.processes:
-            process.kill()
-        for process in self.processes:
-            process.wait()
-            _close_pipes(process)
+        try:
+            for process in self.processes:
+                process.terminate()
+            until = time.monotonic() + PATIENCE
+            for process in self.processes:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(max(0.0, until - time.monotonic()))
+        finally:  # also if Ctrl-C comes again
+            for process in self.processes:
+                process.kill()
+                process.wait()
+                _close_pipes(process)
 
     def _feed(self, worker: int) -> None:
         while True:
@@ -172,9 +207,11 @@ class _Pool:
         """Hand over one population and pass its progress on until it ends."""
         assert process.stdin is not None
         assert process.stdout is not None
+        task = {"population": population.to_json(), "keep": asdict(self.keep)}
         with contextlib.suppress(BrokenPipeError):  # it is dead: told below, with its exit code
-            process.stdin.write(json.dumps({"population": population.to_json()}) + "\n")
+            process.stdin.write(json.dumps(task) + "\n")
             process.stdin.flush()
+        results: dict[int, MemberResult] = {}
         for line in process.stdout:
             if not line.endswith("\n"):
                 break  # it died in the middle of a word
@@ -182,9 +219,13 @@ class _Pool:
             if "progress" in answer:
                 progress = Progress(**answer["progress"])
                 self.answers.put(Event(index, worker, "progress", progress))
-            elif "results" in answer:
-                results = tuple(result_from_json(each) for each in answer["results"])
-                return Event(index, worker, "results", results=results)
+            elif "ended" in answer:
+                ended = tuple((member, result_from_json(each)) for member, each in answer["ended"])
+                results |= dict(ended)
+                self.answers.put(Event(index, worker, "ended", ended=ended))
+            elif "done" in answer:
+                in_order = tuple(results[member] for member in sorted(results))
+                return Event(index, worker, "results", results=in_order)
             else:
                 return Event(index, worker, "failed", reason=answer["error"])
         return Event(index, worker, "failed", reason=f"worker process {_ending(process.wait())}")

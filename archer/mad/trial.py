@@ -2,30 +2,31 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any, Literal
 
 from archer.mad.settings import Setting
 from archer.model.config import ModelConfig
 from archer.rules.canonical import rule_hash
-from archer.rules.graph import RuleGraph, rule_from_json
+from archer.rules.peer import Contender, Peer, contender_from_json
 from archer.train.population import Member, Regime
 
 PROTOCOL_VERSION = 1
 Protocol = Literal["strict", "mad-lab"]
-# Which split chooses the checkpoint, stops a member and picks lr x weight decay.
+# Which split stops a training, chooses its checkpoint and picks lr x weight decay. The training is
+# the same for both, and read differently (`archer.train.reading`).
 SELECTS: dict[Protocol, Literal["validation", "test"]] = {"strict": "validation", "mad-lab": "test"}
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One training. `rule` is the rule that really acts on the setting's length.
+    """One training. `rule` is the rule that really acts on the setting's length, or a peer.
 
     knobs: a value for every knob of the rule. learn: names of those that are trained.
     """
 
-    rule: RuleGraph
+    rule: Contender
     knobs: tuple[tuple[str, float], ...]
     learn: tuple[str, ...]
     setting: Setting
@@ -48,17 +49,22 @@ class Trial:
     @cached_property
     def id(self) -> str:
         """Hash of everything that determines the trial; equal for equal mathematics."""
-        texts = {name: self._knob_text(name, value) for name, value in self.knobs}
+        regime = {name: value for name, value in asdict(self.regime).items() if name != "select"}
         identity = {
             "protocol": PROTOCOL_VERSION,
-            "rule": rule_hash(self.rule, texts),
+            "rule": self._mathematics(),
             "setting": asdict(self.setting),
             "model": asdict(self.model),
-            "regime": asdict(self.regime),
+            "regime": regime,
             "optimizer": [self.lr, self.weight_decay],
             "seed": self.seed,
         }
         return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
+
+    def _mathematics(self) -> str:
+        if isinstance(self.rule, Peer):
+            return self.rule.rule_hash
+        return rule_hash(self.rule, {name: self._knob_text(name, v) for name, v in self.knobs})
 
     def _knob_text(self, name: str, value: float) -> str:
         if name not in self.learn:
@@ -84,7 +90,7 @@ class Trial:
 def trial_from_json(data: dict[str, Any]) -> Trial:
     """The trial `to_json` wrote; its rule graph is validated again."""
     return Trial(
-        rule=rule_from_json(data["rule"]),
+        rule=contender_from_json(data["rule"]),
         knobs=tuple((name, value) for name, value in data["knobs"]),
         learn=tuple(data["learn"]),
         setting=Setting(**data["setting"]),
@@ -97,7 +103,7 @@ def trial_from_json(data: dict[str, Any]) -> Trial:
 
 
 def make_trial(
-    rule: RuleGraph,
+    rule: Contender,
     knobs: dict[str, float],
     learn: tuple[str, ...],
     setting: Setting,
@@ -108,7 +114,7 @@ def make_trial(
     seed: int,
 ) -> Trial:
     """The trial of a rule with these knob values, reduced to what acts on the setting's length."""
-    acting = replace(rule.effective(setting.length), name=rule.name)
+    acting = rule.effective(setting.length)
     names = [knob.name for knob in acting.knobs]
     values = tuple((name, float(knobs.get(name, acting.knob(name).default))) for name in names)
     learned = tuple(k.name for k in acting.knobs if k.learn or k.name in learn)

@@ -1,26 +1,55 @@
 """Trains one population: what a worker does, wherever it runs."""
 
 from collections.abc import Callable
-from dataclasses import asdict, replace
-from typing import Any
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import torch
 
+from archer.errors import ArcherError
+from archer.mad import weights
 from archer.mad.data import dataset
 from archer.mad.plan import Population
 from archer.mad.trial import Trial
+from archer.model.backbone import Backbone
+from archer.train.checkpoint import SECONDS, Checkpoints, warn
 from archer.train.data import MemberData
-from archer.train.population import train_population
-from archer.train.results import EpochMetrics, MemberResult, Progress, SplitMetrics
+from archer.train.population import Ended, train_population
+from archer.train.results import EpochMetrics, MemberResult, Progress
 from archer.train.width import fitting
 
 HALF_EMPTY = 0.5  # recording a step anew costs about as much as a hundred steps
 
 
+@dataclass(frozen=True)
+class Keep:
+    """What a training leaves in files; plain data.
+
+    checkpoints: folder for those of members that train, each written again after so many `seconds`
+    of training. weights: folder for the best parameters of every member that has ended.
+    """
+
+    checkpoints: str | None = None
+    seconds: float = SECONDS
+    weights: str | None = None
+
+
+NOTHING = Keep()
+
+
 def train(
-    population: Population, device: str, on_progress: Callable[[Progress], None] | None = None
+    population: Population,
+    device: str,
+    on_progress: Callable[[Progress], None] | None = None,
+    *,
+    on_end: Callable[[Ended], None] | None = None,
+    stop: Callable[[], bool] | None = None,
+    keep: Keep = NOTHING,
 ) -> list[MemberResult]:
-    """The results of a population's members, in their order."""
+    """The results of those of a population's members that had not ended, in their order.
+
+    on_end, stop: see `train_population`. Weights are written before `on_end` tells of their member.
+    """
     first = population.trials[0]
     words = [trial.model.vocab_size for trial in population.trials]
     model = replace(first.model, vocab_size=max(words))
@@ -28,7 +57,24 @@ def train(
         replace(trial.member, words=n) for trial, n in zip(population.trials, words, strict=True)
     ]
     place = torch.device(device)
-    result = train_population(
+    checkpoints = None
+    if keep.checkpoints is not None:
+        names = [trial.id for trial in population.trials]
+        checkpoints = Checkpoints(Path(keep.checkpoints), names, keep.seconds)
+    results: dict[int, MemberResult] = {}
+
+    def ended(members: Ended) -> None:
+        results.update(members)
+        if on_end:
+            on_end(members)
+
+    def best(member: int, metrics: EpochMetrics, module: Backbone) -> None:
+        try:
+            weights.write(Path(str(keep.weights)), population.trials[member], metrics, module)
+        except ArcherError as error:  # they can be missed, its result cannot
+            warn(f"no weights of trial {population.trials[member].id}: {error}")
+
+    train_population(
         first.rule,
         model,
         members,
@@ -36,11 +82,16 @@ def train(
         first.regime,
         learn=first.learn,
         device=place,
-        on_progress=on_progress,
         width=fitting(first.rule, model, first.regime.batch_size, place),
         compact=0.0 if place.type == "cpu" else HALF_EMPTY,
+        ended=population.ended,
+        checkpoints=checkpoints,
+        stop=stop,
+        on_progress=on_progress,
+        on_end=ended,
+        on_best=None if keep.weights is None else best,
     )
-    return result.members
+    return [results[place] for place in population.left]
 
 
 def _data(trials: tuple[Trial, ...]) -> list[MemberData]:
@@ -51,22 +102,3 @@ def _data(trials: tuple[Trial, ...]) -> list[MemberData]:
             splits = dataset(trial.setting, trial.seed)
             made[key] = MemberData(*((s.inputs, s.targets) for s in splits))
     return [made[trial.setting.name, trial.seed] for trial in trials]
-
-
-def result_to_json(result: MemberResult) -> dict[str, Any]:
-    """A member's result as plain data."""
-    return asdict(result)
-
-
-def result_from_json(data: dict[str, Any]) -> MemberResult:
-    """The result `result_to_json` wrote."""
-    history = [
-        EpochMetrics(
-            epoch["epoch"],
-            epoch["train_loss"],
-            SplitMetrics(**epoch["validation"]),
-            SplitMetrics(**epoch["test"]),
-        )
-        for epoch in data["history"]
-    ]
-    return MemberResult(**{**data, "history": history})

@@ -8,17 +8,20 @@ import math
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from archer.errors import ArcherError
+from archer.model.attention import Attention
 from archer.model.config import ModelConfig
+from archer.model.fla_layer import FlaLayer
 from archer.model.init import fill
 from archer.model.knobs import Knobs, KnobValues, complete, learned_names, swept_names
 from archer.model.layers import Embedding, Layer, Linear, RMSNorm, SwiGLU
 from archer.model.mixer import Mixer
-from archer.rules.graph import RuleGraph
+from archer.rules.peer import ATTENTION, Contender, Peer
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,7 @@ class Recipe:
     """
 
     config: ModelConfig
-    rule: RuleGraph
+    rule: Contender
     knobs: Sequence[KnobValues]
     learn: tuple[str, ...]
     sweep: tuple[str, ...]
@@ -49,9 +52,8 @@ class Block(nn.Module):
     def __init__(self, recipe: Recipe, members: int | None) -> None:
         super().__init__()
         config = recipe.config
-        knobs = Knobs(recipe.rule, config.heads, members, recipe.knobs, recipe.learn, recipe.sweep)
         self.mixer_norm = RMSNorm(members, config.dim, config.norm_eps)
-        self.mixer = Mixer(config, recipe.rule, members, knobs, recipe.chunk_size)
+        self.mixer: Any = _mixer(recipe, members)
         self.mlp_norm = RMSNorm(members, config.dim, config.norm_eps)
         self.mlp = SwiGLU(members, config.dim, config.inner, config.linear_std)
 
@@ -61,6 +63,16 @@ class Block(nn.Module):
             x = _at(x, length, positions)
         out: Tensor = x + self.mlp(self.mlp_norm(x))
         return out
+
+
+def _mixer(recipe: Recipe, members: int | None) -> Mixer | Attention | FlaLayer:
+    config, rule = recipe.config, recipe.rule
+    if isinstance(rule, Peer):
+        if rule.layer == ATTENTION:
+            return Attention(config, members)
+        return FlaLayer(rule, config, members)
+    knobs = Knobs(rule, config.heads, members, recipe.knobs, recipe.learn, recipe.sweep)
+    return Mixer(config, rule, members, knobs, recipe.chunk_size)
 
 
 class Backbone(nn.Module):
@@ -94,7 +106,8 @@ class Backbone(nn.Module):
     def learned_knobs(self) -> dict[str, Tensor]:
         """Present values of the learned knobs, [..., layers, H] each."""
         found = [layer.learned() for layer in self.modules() if isinstance(layer, Knobs)]
-        return {name: torch.stack([each[name] for each in found], -2) for name in found[0]}
+        names = found[0] if found else ()  # a peer has no knobs
+        return {name: torch.stack([each[name] for each in found], -2) for name in names}
 
     def member_buffers(self) -> list[Tensor]:
         """Buffers with a row per member: vocabularies and swept knobs."""
@@ -175,7 +188,7 @@ def sinusoids(length: int, dim: int) -> Tensor:
 
 
 def build(
-    rule: RuleGraph,
+    rule: Contender,
     config: ModelConfig,
     streams: Sequence[str],
     *,
@@ -207,6 +220,8 @@ def build(
             for name, draw in layer.draws.items() if isinstance(layer, Layer) else ():
                 full = f"{place}.{name}"
                 fill(_own(full, layer.get_parameter(name), sizes), full, draw, streams)
+            if isinstance(layer, FlaLayer):
+                layer.draw(place, streams)
     return model
 
 

@@ -11,12 +11,13 @@ from torch import Tensor, nn
 
 from archer.errors import ArcherError
 from archer.rules.graph import KnobSpec, RuleGraph
+from archer.rules.peer import Contender
 
 LOGIT = "logit_"  # a parameter of this prefix is a learned knob's
 KnobValues = Mapping[str, float]
 
 
-def complete(rule: RuleGraph, given: KnobValues) -> dict[str, float]:
+def complete(rule: Contender, given: KnobValues) -> dict[str, float]:
     """Every knob of the rule: the given values, defaults for the rest.
 
     Raises ArcherError for a knob that the rule does not have or a value outside its bounds.
@@ -34,7 +35,7 @@ def complete(rule: RuleGraph, given: KnobValues) -> dict[str, float]:
     return {name: float(given.get(name, spec.default)) for name, spec in specs.items()}
 
 
-def learned_names(rule: RuleGraph, learn: Sequence[str]) -> tuple[str, ...]:
+def learned_names(rule: Contender, learn: Sequence[str]) -> tuple[str, ...]:
     """Knobs to train, in the rule's order: those it declares so and those named in `learn`.
 
     Raises ArcherError for a knob that the rule does not have.

@@ -44,6 +44,13 @@ def curves_of(settings: pd.DataFrame, task: str) -> dict[str, pd.DataFrame]:
     return found
 
 
+def break_points(settings: pd.DataFrame, task: str) -> dict[tuple[str, str], str]:
+    """By (rule, field), the value from which on a rule is broken, as text; none that never is."""
+    found = breaks(settings)
+    here = found[found["task"] == task].to_dict("records") if len(found) else []
+    return {(row["rule"], row["field"]): f"{row['breaks_at']:g}" for row in here}
+
+
 def breaks(settings: pd.DataFrame) -> pd.DataFrame:
     """The rows of `archer.stats.breaking_points` where a rule breaks."""
     if settings.empty:

@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -10,9 +11,10 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup, escape
 
-from archer.report import plots
+from archer.report import expectations, plots, proposed
+from archer.report.beside import LEGEND, Published, beside
 from archer.report.costs import costs
-from archer.report.difficulty import FIELDS, difficulty
+from archer.report.difficulty import FIELDS, break_points, difficulty
 from archer.report.findings import Finding, findings
 from archer.report.notes import next_steps, notes
 from archer.report.phrases import Phrase
@@ -65,8 +67,8 @@ class Cell:
         return "" if math.isnan(self.facts.difference) else f"{self.facts.difference:+.3f}"
 
 
-def page(study: Study) -> str:
-    """The whole page as text."""
+def page(study: Study, published: Sequence[Published] = ()) -> str:
+    """The whole page as text. published: rows to stand beside ours, besides those known."""
     found, known, settings = findings(study), costs(study), difficulty(study)
     ids = _ids(study)
     drawn = [(c, plots.learning_plot(study, t, c)) for t, c in study.tasks.items()]
@@ -74,7 +76,7 @@ def page(study: Study) -> str:
         study=study,
         title=title(study),
         setup=[_inline(line) for line in setup(study)],
-        notes=[_inline(line) for line in notes(study)],
+        notes=[_inline(line) for line in [*notes(study), *expectations.unknown(study)]],
         groups=[(h, _inline(a), _said(part, ids)) for h, a, part in grouped(study, found)],
         insights=[_linked(phrase, ids) for phrase in insights(study, found)],
         legend=_inline(legend(study, MARK)),
@@ -85,12 +87,19 @@ def page(study: Study) -> str:
             rule: [_cell(study, study.facts[rule, c], ids) for c in study.columns]
             for rule in study.rules
         },
+        beside=beside(study, published),
+        beside_legend=_inline(LEGEND),
         profile=Markup(plots.profile(study)) if len(study.tasks) > 1 else None,
         difficulty=_difficulty(study, settings),
         learning=[(c, Markup(p[0]), p[1]) for c, p in drawn if p],
         cost=Markup(plots.cost_plot(study, known) or ""),
         costs=known,
         parts=_rules(study, ids),
+        expected=expectations.expectations(study),
+        expected_legend=_inline(re.sub(r"\*", "", expectations.LEGEND)),
+        proposed=study.proposed,
+        proposed_mark=proposed.MARK,
+        proposed_heading=proposed.HEADING,
         facts={c: [study.facts[r, c] for r in study.rules] for c in study.columns},
         steps=[_inline(line) for line in next_steps(study)],
         method=[_inline(line) for line in METHOD],
@@ -175,13 +184,17 @@ def _rules(
     ]
 
 
-def _difficulty(study: Study, settings: pd.DataFrame) -> list[tuple[str, Markup]]:
+def _difficulty(
+    study: Study, settings: pd.DataFrame
+) -> list[tuple[str, Markup, list[tuple[str, str]]]]:
+    """Heading, plot, and (rule, value it breaks at)."""
     found = []
     for task, column in study.tasks.items():
-        here = settings[settings["task"] == task]
+        here, ends = settings[settings["task"] == task], break_points(settings, task)
         for field, part in here.groupby("field", sort=False):
             heading = f"{column} by {FIELDS.get(str(field), str(field))}"
-            found.append((heading, Markup(plots.difficulty_plot(study, part, heading))))
+            broken = [(r, at) for (r, name), at in ends.items() if name == str(field)]
+            found.append((heading, Markup(plots.difficulty_plot(study, part, heading)), broken))
     return found
 
 

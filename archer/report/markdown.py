@@ -1,12 +1,14 @@
 """The report of a benchmark as Markdown: table, findings, rules, tasks, cost, next steps."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
+from archer.report import expectations, proposed
+from archer.report.beside import LEGEND, Published, beside
 from archer.report.costs import costs
-from archer.report.difficulty import curves_of, difficulty
+from archer.report.difficulty import break_points, curves_of, difficulty
 from archer.report.findings import Finding, findings
 from archer.report.notes import next_steps, notes
 from archer.report.phrases import plain
@@ -24,8 +26,10 @@ from archer.report.sections import (
 from archer.report.study import Study
 from archer.report.tables import MARK, cells, differences, markdown_table
 
+BROKEN = "a rule breaks where it falls below half of its easiest setting for good"
 FILES = (
     "`results.csv`: the table above, unrounded",
+    "`cells.csv`: every cell with its deviation, interval and number of seeds",
     "`trials.csv`: every trained member: setting, lr, weight decay, seed, knobs, scores, loss, "
     "steps, seconds, how it ended",
     "`curves.csv`: every epoch of every trained member: losses, accuracy, perplexity",
@@ -33,26 +37,29 @@ FILES = (
 )
 
 
-def report(study: Study) -> str:
-    """The whole report as text."""
+def report(study: Study, published: Sequence[Published] = ()) -> str:
+    """The whole report as text. published: rows to stand beside ours, besides those known."""
     found = findings(study)
     parts = [
         f"# {title(study)}",
         _bullets(setup(study)),
-        "## Accuracy",
+        f"## Accuracy, protocol `{study.protocol}`",
         markdown_table(cells(study)),
         legend(study, MARK),
         *_differences(study),
+        *_beside(study, published),
         "## Key findings",
         *_findings(study, found),
         "## Insight and bottleneck",
         _bullets(plain(phrase) for phrase in insights(study, found)) or "One rule, one task.",
         "## What was tried",
         *(text for part in rule_parts(study) for text in _rule(study, part)),
-        "## Tasks",
+        *_expected(study),
+        f"## Tasks, protocol `{study.protocol}`",
         *_tasks(study),
         "## Cost",
         *_cost(study),
+        *_proposed(study),
         "## Next steps",
         "Plans that follow from the numbers, not measurements.",
         _bullets(next_steps(study)),
@@ -73,7 +80,13 @@ def _bullets(lines: Iterable[str]) -> str:
 
 def _differences(study: Study) -> list[str]:
     text = differences(study)
-    return [] if text is None else [f"## Difference to `{study.baseline}`", markdown_table(text)]
+    heading = f"## Difference to `{study.baseline}`, protocol `{study.protocol}`"
+    return [] if text is None else [heading, markdown_table(text)]
+
+
+def _beside(study: Study, published: Sequence[Published]) -> list[str]:
+    text = beside(study, published)
+    return [] if text is None else ["## Beside published tables", LEGEND, markdown_table(text)]
 
 
 def _findings(study: Study, found: list[Finding]) -> list[str]:
@@ -103,15 +116,36 @@ def _rule(study: Study, part: RulePart) -> list[str]:
     return text
 
 
+def _expected(study: Study) -> list[str]:
+    table, lost = expectations.frame(study), expectations.unknown(study)
+    if table is None:
+        return [_bullets(lost)] if lost else []
+    heading = "## Expected against measured"
+    return [
+        heading,
+        expectations.LEGEND,
+        markdown_table(table),
+        *([_bullets(lost)] if lost else []),
+    ]
+
+
+def _proposed(study: Study) -> list[str]:
+    if study.proposed is None:
+        return []
+    return [f"## {proposed.HEADING}", *proposed.markdown(study.proposed)]
+
+
 def _tasks(study: Study) -> list[str]:
     settings = difficulty(study)
     parts = []
     for task, column in study.tasks.items():
+        ends = break_points(settings, task)
         parts += [f"### {column}", _statistics(study, column)]
         for field, curve in curves_of(settings, task).items():
             shown = curve.map(lambda value: f"{value:.3f}").fillna("")
             shown.columns = pd.Index([f"{value:g}" for value in curve.columns])
-            parts += [f"By `{field}`, the easiest first:", markdown_table(shown)]
+            shown["breaks at"] = [ends.get((rule, field), "never") for rule in shown.index]
+            parts += [f"By `{field}`, the easiest first; {BROKEN}:", markdown_table(shown)]
     return parts
 
 

@@ -67,11 +67,11 @@ def setting_named(text: str) -> Setting:
 
 def _losses(study: Study) -> list[str]:
     found = []
-    for status in ("diverged", "failed"):
+    for status in ("diverged", "failed", "missing"):
         lost = study.trials[study.trials["status"] == status]
         for key, rows in lost.groupby(["rule", "task"], sort=False):
             rule, task = map(str, key)
-            reason = f": {rows['reason'].iloc[0]}" if status == "failed" else ""
+            reason = "" if status == "diverged" else f": {rows['reason'].iloc[0]}"
             found.append(f"{len(rows)} of {rule}'s trials on {COLUMNS[task]} {status}{reason}.")
     for rule, task, seed, accuracy in study.scores.itertuples(index=False):
         if pd.isna(accuracy):

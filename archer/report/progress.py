@@ -1,9 +1,10 @@
-"""Live progress of a benchmark: what runs, how far, how long still."""
+"""Live progress of a benchmark: what runs, how far, how fast, how long still, and the best yet."""
 
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import (
     BarColumn,
     Progress,
@@ -12,92 +13,130 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.text import Text
 
 from archer.mad.plan import Plan
 from archer.mad.runner import Event
+from archer.report.sections import duration
+from archer.report.tally import Tally, rate
+from archer.train.results import Progress as Position
 
 Show = Callable[[Event], None]
+EVERY_SECONDS = 60.0  # a log gets a line on how far everything is
 
 
 @contextmanager
 def watch(plan: Plan, enabled: bool = True) -> Iterator[Show]:
-    """A function to call with every event. Bars on a terminal, one line per population else."""
+    """A function to call with every event. Bars on a terminal; else lines, fit for a log."""
     console = Console(stderr=True)
     if not enabled:
         yield lambda event: None
     elif console.is_terminal:
-        with _bars(console) as bars:
-            yield _Bars(plan, bars).show
+        with _Board(console) as board:
+            yield _Bars(plan, board).show
     else:
         yield _Lines(plan, console).show
 
 
-def _bars(console: Console) -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
-        TextColumn("{task.fields[note]}"),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(elapsed_when_finished=False),
-        console=console,
-        transient=True,
-        speed_estimate_period=120,
-    )
+class _Board(Progress):
+    """Bars, and a line of text below them."""
+
+    def __init__(self, console: Console) -> None:
+        self.below = ""
+        super().__init__(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=16),
+            TextColumn("{task.fields[note]}"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(elapsed_when_finished=False),
+            console=console,
+            transient=True,
+            speed_estimate_period=120,
+        )
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        yield self.make_tasks_table(self.tasks)
+        if self.below:
+            yield Text(self.below)
 
 
 class _Bars:
     """One bar for everything, measured in tokens, and one per worker."""
 
-    def __init__(self, plan: Plan, bars: Progress) -> None:
-        self.plan, self.bars = plan, bars
-        self.tokens = [population.training_tokens for population in plan.populations]
-        self.done = [0.0] * len(self.tokens)
-        self.ended = 0
-        self.failed = 0
-        self.overall = bars.add_task("all populations", total=sum(self.tokens), note=self.note())
+    def __init__(self, plan: Plan, board: _Board) -> None:
+        self.plan, self.board, self.tally = plan, board, Tally(plan)
+        self.overall = board.add_task("all trials", total=1.0, note=self.note())
         self.rows: dict[int, TaskID] = {}
 
-    def note(self) -> str:
-        failed = f", {self.failed} failed" if self.failed else ""
-        return f"{self.ended}/{len(self.tokens)}{failed}"
-
     def show(self, event: Event) -> None:
-        label = self.plan.populations[event.index].label
+        self.tally.add(event)
         if event.kind == "began":
             if event.worker in self.rows:
-                self.bars.remove_task(self.rows[event.worker])
-            self.rows[event.worker] = self.bars.add_task(label, total=1.0, note="starting")
+                self.board.remove_task(self.rows[event.worker])
+            label = self.plan.populations[event.index].label
+            self.rows[event.worker] = self.board.add_task(label, total=1.0, note="starting")
         elif event.progress:
             at = event.progress
-            share = at.step / at.steps
-            self.done[event.index] = share * self.tokens[event.index]
-            note = f"epoch {at.epoch}/{at.epochs}, {at.active}/{at.members} members"
-            self.bars.update(self.rows[event.worker], completed=share, note=note)
-        else:
-            self.ended += 1
-            self.failed += event.kind == "failed"
-            self.done[event.index] = self.tokens[event.index]
-            self.bars.update(self.rows[event.worker], completed=1.0, note=event.kind)
-        self.bars.update(self.overall, completed=sum(self.done), note=self.note())
+            note = f"epoch {at.epoch}/{at.epochs}, {members(at)}"
+            self.board.update(self.rows[event.worker], completed=at.step / at.steps, note=note)
+        elif event.kind in ("results", "failed"):
+            note = "done" if event.kind == "results" else "failed"
+            self.board.update(self.rows[event.worker], completed=1.0, note=note)
+        self.board.below = self.below()
+        self.board.update(self.overall, completed=self.tally.share, note=self.note())
+
+    def note(self) -> str:
+        return f"{self.tally.done}/{self.tally.total}"
+
+    def below(self) -> str:
+        """What a bar has no room for."""
+        counts = (self.tally.counts(), rate(self.tally.tokens_per_s))
+        lines = (", ".join(part for part in counts if part), self.tally.leaders())
+        return "\n".join(line for line in lines if line)
+
+
+def members(at: Position) -> str:
+    """ "24/30 members (16 now)": those that have not ended, and those that train."""
+    now = f" ({at.seated} now)" if 0 < at.seated < at.active else ""
+    return f"{at.active}/{at.members} members{now}"
 
 
 class _Lines:
-    """A plain line per population, for logs."""
+    """A line per population that is done, and one a minute on everything."""
 
-    def __init__(self, plan: Plan, console: Console) -> None:
-        self.plan, self.console, self.ended = plan, console, 0
+    def __init__(
+        self, plan: Plan, console: Console, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.plan, self.console, self.clock = plan, console, clock
+        self.tally, self.ended = Tally(plan), 0
+        self.began = self.said = clock()
 
     def show(self, event: Event) -> None:
-        if event.kind not in ("results", "failed"):
-            return
-        self.ended += 1
-        head = f"[{self.ended}/{len(self.plan.populations)}]"
-        label = self.plan.populations[event.index].label
+        self.tally.add(event)
+        if event.kind in ("results", "failed"):
+            self.ended += 1
+            head = f"[{self.ended}/{len(self.plan.populations)}]"
+            self.say(f"{head} {self.plan.populations[event.index].label}: {self.outcome(event)}")
+        elif self.clock() - self.said >= EVERY_SECONDS:
+            self.said = self.clock()
+            self.say(self.state())
+
+    def outcome(self, event: Event) -> str:
+        """How a population ended."""
         if event.kind == "failed":
-            tail = f"failed: {event.reason}"
-        else:
-            scores = [r.best.test.accuracy for r in event.results if r.best]
-            best = f"accuracy up to {max(scores):.3f}, " if scores else "diverged, "
-            tail = best + f"{sum(r.seconds for r in event.results):.1f} s"
-        self.console.print(f"{head} {label}: {tail}", highlight=False, markup=False, soft_wrap=True)
+            return f"failed: {event.reason}"
+        split = self.tally.split
+        scores = [getattr(r.best, split).accuracy for r in event.results if r.best]
+        best = f"{split} accuracy up to {max(scores):.3f}, " if scores else "diverged, "
+        return best + f"{sum(r.seconds for r in event.results):.1f} s"
+
+    def state(self) -> str:
+        """Counts, speed, time left, the best so far."""
+        tally, passed = self.tally, self.clock() - self.began
+        left = f"{duration(passed * (1 / tally.share - 1))} left" if tally.share > 0 else ""
+        parts = (tally.counts(), rate(tally.tokens_per_s), left, tally.leaders())
+        return "; ".join(part for part in parts if part)
+
+    def say(self, text: str) -> None:
+        self.console.print(text, highlight=False, markup=False, soft_wrap=True)

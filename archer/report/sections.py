@@ -9,8 +9,10 @@ from archer.mad.presets import PRESETS
 from archer.report.findings import CERTAIN, VISIBLE, Finding
 from archer.report.notes import bottleneck, few_seeds
 from archer.report.phrases import Phrase, gap, name, score
+from archer.report.record import MISSING
 from archer.report.study import AVERAGE, Facts, Study
 from archer.rules.load import BUILTIN, load_rule
+from archer.rules.peer import is_peer, parse_peer
 from archer.stats import MARGIN
 
 PROTOCOL_NOTES = {
@@ -55,7 +57,7 @@ def title(study: Study) -> str:
 def setup(study: Study) -> list[str]:
     """What was run, by which protocol, with what."""
     trials = study.trials
-    own = trials.drop_duplicates("trial")
+    own = trials[trials["status"] != MISSING].drop_duplicates("trial")
     about = PRESETS[study.preset]().about if study.preset in PRESETS else "a preset of its own"
     return [
         about,
@@ -195,7 +197,9 @@ def _rule_part(study: Study, rule: str) -> RulePart:
 
 
 def _doc(rule: str) -> str:
-    """The text of a built-in rule; a rule file of the user's is not part of a result folder."""
+    """The text of a built-in rule or a peer; a user's rule file is not part of a result folder."""
+    if is_peer(rule):
+        return parse_peer(rule).about
     if rule not in BUILTIN:
         return ""
     return inspect.getdoc(inspect.getmodule(load_rule(rule))) or ""

@@ -1,9 +1,7 @@
 """A benchmark as reports read it: trials, curves, and what statistics say of every cell."""
 
-import gc
 import math
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -17,49 +15,14 @@ from archer.mad.results import Results, identical_cells, no_curves
 from archer.mad.scoring import select, table, task_scores
 from archer.mad.settings import COLUMNS, TASKS
 from archer.mad.trial import Protocol
-from archer.rules.load import row_name
+from archer.report.csv_file import read_csv
+from archer.report.proposed import Proposed, read_proposed
+from archer.report.record import check_record
+from archer.report.stated import Expects, read_expects
+from archer.rules.graph import RuleGraph
+from archer.rules.load import BUILTIN, row_name
 from archer.stats import cell_summary
 from archer.stats import compare as compare_rules
-
-AVERAGE = "Average"
-NEEDED = (
-    *("rule", "row", "task", "setting", "seed", "lr", "weight_decay", "status", "identical_to"),
-    *("test_accuracy", "validation_accuracy", "validation_perplexity", "protocol", "preset"),
-    *("chunk_size", "seconds", "trial"),
-)
-NAN = float("nan")
-
-
-@dataclass(frozen=True)
-class Facts:
-    """One cell of the table: its score over seeds, and its difference to the baseline.
-
-    score, low, high (95 %), sd over n seeds; method: how the interval was made. difference,
-    d_low, d_high (95 %), effect (d_z), p (Holm) and verdict as in `archer.stats.compare`, verdict
-    "baseline" in the baseline's row and "no score" where there is none to compare. Numbers are nan
-    where they do not exist.
-    """
-
-    rule: str
-    column: str
-    score: float
-    sd: float = NAN
-    n: int = 0
-    low: float = NAN
-    high: float = NAN
-    method: str = ""
-    difference: float = NAN
-    d_low: float = NAN
-    d_high: float = NAN
-    effect: float = NAN
-    p: float = NAN
-    verdict: str = "no score"
-    seeds_needed: int | None = None
-    statement: str | None = None
-
-    @property
-    def identical(self) -> bool:
-        return self.verdict == "identical by construction"
 
 
 @dataclass(frozen=True)
@@ -68,17 +31,23 @@ class Study:
 
     curves: columns of curves.csv, perhaps no rows. baseline: None when `delta` was not run and no
     other was asked for. disagreement: where results.csv says something else than the trials.
+    expects: what rules expect, by rule and task, besides the built-in ones. proposed: the next
+    modification, where the folder holds one.
     """
 
     trials: pd.DataFrame
     curves: pd.DataFrame = field(default_factory=no_curves)
     baseline: str | None = None
     disagreement: str | None = None
+    expects: Expects = field(default_factory=dict)
+    proposed: Proposed | None = None
 
     @staticmethod
     def of(results: Results, against: str | None = None) -> "Study":
         """A benchmark's results. Raises ArcherError for an unknown baseline."""
-        return _study(results.trials, results.curves, against)
+        study = _study(results.trials, results.curves, against)
+        own = (r for r in results.plan.rules if isinstance(r, RuleGraph) and r.name not in BUILTIN)
+        return replace(study, expects={r.name: dict(r.expects) for r in own if r.expects})
 
     @staticmethod
     def load(folder: Path, against: str | None = None) -> "Study":
@@ -91,8 +60,14 @@ class Study:
         trials, curves = _read(folder, "trials"), _read(folder, "curves")
         if trials is None:
             raise ArcherError(f"{folder} holds no trials.csv; give a folder `archer bench` wrote")
+        check_record(folder, trials)
         study = _study(trials, no_curves() if curves is None else curves, against)
-        return replace(study, disagreement=_disagreement(study, folder / "results.csv"))
+        return replace(
+            study,
+            disagreement=_disagreement(study, folder / "results.csv"),
+            expects=read_expects(folder),
+            proposed=read_proposed(folder),
+        )
 
     @property
     def protocol(self) -> Protocol:
@@ -178,8 +153,7 @@ class Study:
         known = _by_cell(cell_summary(frame))
         compared: dict[tuple[str, str], dict[str, Any]] = {}
         if frame.loc[frame["rule"] == self.baseline, "accuracy"].notna().any():
-            with _quick_collections():
-                compared = _by_cell(compare_rules(frame, str(self.baseline)))
+            compared = _by_cell(compare_rules(frame, str(self.baseline)))
         return {
             (rule, column): self._facts(rule, column, known, compared)
             for rule in self.rules
@@ -191,8 +165,7 @@ class Study:
         part = self._cells[self._cells["column"] == column]
         if "identical" in part:
             part = part.assign(identical=part["graph"] == _graph_of(part, rule))
-        with _quick_collections():
-            found = compare_rules(part, rule)
+        found = compare_rules(part, rule)
         return dict(zip(found["rule"], found["verdict"], strict=True))
 
     @cached_property
@@ -249,20 +222,6 @@ class Study:
         return [means]
 
 
-def _study(trials: pd.DataFrame, curves: pd.DataFrame, against: str | None) -> Study:
-    missing = [name for name in NEEDED if name not in trials.columns]
-    if missing:
-        raise ArcherError(f"trials.csv lacks the column {missing[0]!r}; was it written by Archer?")
-    if trials.empty:
-        raise ArcherError("trials.csv has no rows: there is nothing to report")
-    if trials["protocol"].nunique() != 1:
-        raise ArcherError("trials.csv mixes two protocols; one table holds one protocol")
-    rules = [str(rule) for rule in trials["rule"].unique()]
-    if against is not None and against not in rules:
-        raise ArcherError(f"--against {against}: not among the rules run ({', '.join(rules)})")
-    return Study(trials, curves, against or ("delta" if "delta" in rules else None))
-
-
 def _graph_of(frame: pd.DataFrame, rule: str) -> pd.Series:
     """Per row, the graph that a rule ran on that row's setting and seed."""
     place = [frame["setting"], frame["seed"]]
@@ -271,49 +230,8 @@ def _graph_of(frame: pd.DataFrame, rule: str) -> pd.Series:
     return graphs
 
 
-@contextmanager
-def _quick_collections() -> Iterator[None]:
-    """statsmodels collects garbage at every correction: spare it what is alive already."""
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()
-
-
 def _by_cell(frame: pd.DataFrame) -> dict[tuple[str, str], dict[str, Any]]:
     records: list[dict[str, Any]] = [
         {str(k): v for k, v in row.items()} for row in frame.to_dict("records")
     ]
     return {(row["rule"], row["column"]): row for row in records}
-
-
-def _read(folder: Path, name: str) -> pd.DataFrame | None:
-    path = next((p for end in ("", ".gz") if (p := folder / f"{name}.csv{end}").is_file()), None)
-    if path is None:
-        return None
-    try:
-        return pd.read_csv(path)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, OSError):
-        raise ArcherError(f"{path} is not a CSV table") from None
-
-
-def _disagreement(study: Study, path: Path) -> str | None:
-    """The first cell of results.csv that is not what the trials give, as a sentence."""
-    if not path.is_file():
-        return None
-    try:
-        written = pd.read_csv(path, index_col=0)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, OSError):
-        return "results.csv cannot be read; this report is computed from trials.csv."
-    if list(written.index) != list(study.table.index) or list(written) != study.columns:
-        return "results.csv has other rows or columns than trials.csv, which this report is from."
-    ours, theirs = study.table.to_numpy(float), written.to_numpy(float)
-    same = np.isclose(ours, theirs, rtol=0.0, atol=1e-9, equal_nan=True)
-    if same.all():
-        return None
-    row, column = (int(i) for i in np.argwhere(~same)[0])
-    return (
-        f"results.csv differs from trials.csv in the cell of {written.index[row]} and "
-        f"{study.columns[column]}; this report is computed from trials.csv."
-    )

@@ -6,7 +6,7 @@ import pandas as pd
 from rich.table import Table
 
 from archer.mad.settings import COLUMNS
-from archer.report.study import Study
+from archer.report.study import Facts, Study
 
 MARK = "="  # beside a score that is another rule's by construction
 
@@ -18,6 +18,40 @@ def cells(study: Study) -> pd.DataFrame:
         column = text[COLUMNS[task]]
         text[COLUMNS[task]] = column.mask(column.index == study.rows[rule], column + MARK)
     return text
+
+
+def with_spread(study: Study) -> pd.DataFrame:
+    """`cells`; with several seeds, below each mean half of its 95 % interval: "0.442\n±0.010"."""
+    text = cells(study)
+    if study.seeds == 1:
+        return text
+    halves = [
+        [half_width(study.facts[rule, column]) for column in study.columns] for rule in study.rules
+    ]
+    below = pd.DataFrame(halves, index=text.index, columns=text.columns)
+    return text + below.map(lambda half: "" if math.isnan(half) else f"\n±{half:.3f}")
+
+
+def half_width(facts: Facts) -> float:
+    """Half of the 95 % interval; nan where there is none."""
+    return (facts.high - facts.low) / 2
+
+
+def cells_frame(study: Study) -> pd.DataFrame:
+    """What cells.csv holds: a row per cell with mean, sd, low, high (95 %), n, method, protocol."""
+    return pd.DataFrame.from_records(
+        [
+            {
+                "rule": rule,
+                "row": study.rows[rule],
+                "column": column,
+                "protocol": study.protocol,
+                "mean": facts.score,
+                **{name: getattr(facts, name) for name in ("sd", "low", "high", "n", "method")},
+            }
+            for (rule, column), facts in study.facts.items()
+        ]
+    )
 
 
 def differences(study: Study) -> pd.DataFrame | None:
@@ -37,13 +71,13 @@ def number(value: float, *, signed: bool = False) -> str:
 
 
 def terminal_table(study: Study) -> Table:
-    """The table for rich, best score of each column in bold."""
+    """The table for rich, best score of each column in bold, with intervals if there are seeds."""
     # one space between columns: eight rules and seven columns then fit 80 characters
     table = Table(box=None, pad_edge=False, collapse_padding=True, header_style="bold")
     table.add_column("rule", no_wrap=True)
     for column in study.table.columns:
         table.add_column(column, justify="right")
-    text, is_best = cells(study), study.table.eq(study.table.max())
+    text, is_best = with_spread(study), study.table.eq(study.table.max())
     for rule, shown, best in zip(study.rules, text.to_numpy(), is_best.to_numpy(), strict=True):
         row = (
             f"[bold]{cell}[/bold]" if top else cell for cell, top in zip(shown, best, strict=True)

@@ -19,8 +19,10 @@ class Verdict:
 class Gated:
     """Every gate's verdict, in order; graph and behaviour only if all passed.
 
-    behaviour: hash of the rule's outputs on fixed random inputs, rounded; equal for rules that
-    compute the same. cost: time per token relative to delta. protection: what confined the source.
+    behaviour: the rule's outputs on fixed random inputs, as text; `archer.research.gates.behaviour.
+    alike` says of two whether they are equal to 1e-9 (a hash of rounded numbers would differ where
+    one lies at the boundary). cost: time per token relative to delta. protection: what confined
+    the source.
     """
 
     verdicts: tuple[Verdict, ...]

@@ -9,7 +9,7 @@ Kingma & Ba 2015, arXiv 1412.6980, with eps inside the root and no bias correcti
 step is 3.16 * sign(dS), whatever the size of dS.
 """
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
@@ -23,6 +23,8 @@ class Adam(Rule):
     eps = Knob(1e-8, low=1e-12, high=1.0, log=True)
     bias_correction = Knob(0.0, low=0.0, high=1.0)
     slots = ("m", "v")
+    # the sign-like step forgets how large a write was; on one chunk it is DeltaNet
+    expects: ClassVar = {"in-context-recall": "down", "memorization": "same"}
 
     def write(self, S: Any, dS: Any, slots: Any, p: Any) -> Any:  # [d_k, d_v] each; p.*: scalars
         m = p.mu1 * slots.m + (1 - p.mu1) * dS  # Eq. (1)

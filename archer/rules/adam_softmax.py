@@ -8,7 +8,7 @@
 gamma and gamma_local are learned per layer and head and start at 0.1.
 """
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
@@ -24,6 +24,7 @@ class AdamSoftmax(Rule):
     mu2 = Knob(0.999, low=0.0, high=0.9999)
     eps = Knob(1e-8, low=1e-12, high=1.0, log=True)
     slots = ("m", "v")
+    expects: ClassVar = {"memorization": "up"}  # by its softmax part
 
     def local(self, scores: Any, p: Any) -> Any:  # scores: [C, C]; p.gamma_local: scalar
         softmax = causal_softmax(scores)

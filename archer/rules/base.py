@@ -2,11 +2,14 @@
 
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 from archer.errors import ArcherError
 
+EXPECTATIONS = ("up", "down", "same")
 ACTIVATIONS = ("sigmoid", "softplus", "tanh", "identity", "log_decay")
 
 
@@ -70,6 +73,17 @@ class Signal:
             )
 
 
+def check_expects(expects: object, file: str = "") -> tuple[tuple[str, str], ...]:
+    """What a rule expects as (task, word), sorted. Raises RuleError for anything else."""
+    if not isinstance(expects, Mapping) or not all(
+        isinstance(task, str) and word in EXPECTATIONS for task, word in expects.items()
+    ):
+        wanted = ", ".join(f'"{word}"' for word in EXPECTATIONS)
+        reason = f'expects must be as {{"memorization": "up"}}, by task one of {wanted}'
+        raise RuleError(reason, check="expectations", file=file)
+    return tuple(sorted((task, str(word)) for task, word in expects.items()))
+
+
 def snake_case(name: str) -> str:
     """`SoftmaxAttention` -> "softmax_attention"."""
     return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
@@ -85,6 +99,9 @@ class Rule:
     """
 
     slots: ClassVar[tuple[str, ...]] = ()
+    # What its author expects against `delta`, by task: "up", "down" or "same". A statement for
+    # reports to hold against the measurement; it changes nothing that runs.
+    expects: ClassVar[Mapping[str, str]] = MappingProxyType({})
     chunk_size: ClassVar[int] = 32
 
     def gate(self, U: Any, p: Any) -> Any:

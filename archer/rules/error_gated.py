@@ -9,7 +9,7 @@ uses the ungated U. At initialisation the mean of u ** 2 is about 0.008, so a ta
 shuts the gate.
 """
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
@@ -18,6 +18,8 @@ from archer.rules.base import Knob, Rule
 
 class ErrorGated(Rule):
     tau = Knob(0.01, low=1e-4, high=1.0, log=True)
+    # known pairs are not written again, which spares room; on one chunk it is DeltaNet
+    expects: ClassVar = {"noisy-in-context-recall": "up", "memorization": "same"}
 
     def gate(self, U: Any, p: Any) -> Any:  # U: [C, d_v]; p.tau: scalar
         error = (U * U).sum(-1)  # Eq. (1)

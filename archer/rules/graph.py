@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from archer.rules import ops
-from archer.rules.base import RuleError
+from archer.rules.base import RuleError, check_expects
 from archer.rules.validate import MAX_NODES, check_rule, is_plain_name, node_shape
 
 HOOKS = ("gate", "local", "write")
@@ -86,7 +86,10 @@ def default_graph(hook: str) -> Graph:
 
 @dataclass(frozen=True)
 class RuleGraph:
-    """A traced rule. Equal graphs compute the same thing; `rule_hash` also sees through names."""
+    """A traced rule. Equal graphs compute the same thing; `rule_hash` also sees through names.
+
+    expects: (task, "up" | "down" | "same") as its author states; no part of what the rule is.
+    """
 
     name: str
     gate: Graph
@@ -96,6 +99,7 @@ class RuleGraph:
     signals: tuple[SignalSpec, ...] = ()
     slots: tuple[str, ...] = ()
     chunk_size: int = 32
+    expects: tuple[tuple[str, str], ...] = field(default=(), compare=False)
 
     @property
     def decay(self) -> str | None:
@@ -162,6 +166,7 @@ class RuleGraph:
             "slots": list(self.slots),
             "knobs": [vars(knob) for knob in self.knobs],
             "signals": [vars(signal) for signal in self.signals],
+            **({"expects": dict(self.expects)} if self.expects else {}),
             **{hook: _graph_to_json(self.hook(hook)) for hook in HOOKS},
         }
 
@@ -186,6 +191,7 @@ def rule_from_json(data: Mapping[str, Any]) -> RuleGraph:
             signals=tuple(SignalSpec(**signal) for signal in data["signals"]),
             slots=slots,
             chunk_size=int(data["chunk_size"]),
+            expects=check_expects(data.get("expects", {})),
             **{hook: _graph_from_json(data[hook], hook, slots) for hook in HOOKS},
         )
         check_rule(rule)

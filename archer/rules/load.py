@@ -12,6 +12,7 @@ from types import ModuleType
 from archer.errors import ArcherError
 from archer.rules.base import Rule, RuleError
 from archer.rules.graph import RuleGraph
+from archer.rules.peer import ATTENTION, is_peer
 
 BUILTIN = (
     "delta",
@@ -51,7 +52,12 @@ def load_rule(reference: str) -> type[Rule]:
         return only_rule(module.__name__, vars(module), str(module.__file__))
     if reference.endswith(".py") or "/" in reference:
         return load_file(Path(reference))
-    near = difflib.get_close_matches(reference, BUILTIN, n=3, cutoff=0.5)
+    if is_peer(reference):
+        raise ArcherError(
+            f"{reference} is a peer of the rules, a layer without hooks: it can be benchmarked, "
+            "but there is no rule to read"
+        )
+    near = difflib.get_close_matches(reference, (*BUILTIN, ATTENTION), n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}? " if near else ""
     raise ArcherError(
         f"unknown rule {reference!r}: {hint}Built-in rules: {', '.join(BUILTIN)}; "

@@ -6,7 +6,7 @@
 Gradient descent with (dampened) momentum on the memory, one step per chunk; Polyak 1964.
 """
 
-from typing import Any
+from typing import Any, ClassVar
 
 from archer.rules.base import Knob, Rule
 
@@ -14,6 +14,12 @@ from archer.rules.base import Knob, Rule
 class Momentum(Rule):
     mu = Knob(0.9, low=0.0, high=1.0)
     slots = ("m",)
+    # a low-pass filter averages noise out and blurs single pairs; on one chunk it is DeltaNet
+    expects: ClassVar = {
+        "noisy-in-context-recall": "up",
+        "fuzzy-in-context-recall": "down",
+        "memorization": "same",
+    }
 
     def write(self, S: Any, dS: Any, slots: Any, p: Any) -> Any:  # [d_k, d_v] each; p.mu: scalar
         m = p.mu * slots.m + (1 - p.mu) * dS  # Eq. (1)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from archer.rules import ops
-from archer.rules.base import Knob, Rule, RuleError, Signal
+from archer.rules.base import Knob, Rule, RuleError, Signal, check_expects
 from archer.rules.graph import HOOKS, Graph, KnobSpec, RuleGraph, SignalSpec
 from archer.rules.symbol import Symbol, Tracer
 from archer.rules.validate import MAX_CHUNK_SIZE, name_problem
@@ -61,6 +61,7 @@ def trace(rule: type[Rule]) -> RuleGraph:
         signals=tuple(SignalSpec(name, s.activation) for name, s in signals.items()),
         slots=tuple(rule.slots),
         chunk_size=rule.chunk_size,
+        expects=check_expects(rule.expects, file),
         **graphs,
     )
     _check_all_used(graph, file)

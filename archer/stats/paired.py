@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
-from statsmodels.stats.multitest import multipletests
 
 from archer.errors import ArcherError
 from archer.stats.equivalence import MARGIN, equivalence_p
 from archer.stats.frame import CELL, check_scores
+from archer.stats.holm import holm
 from archer.stats.intervals import mean_interval
 from archer.stats.power import ALPHA, seeds_needed, smallest_p, too_few
 
@@ -81,8 +81,8 @@ def _task(part: pd.DataFrame, baseline: str, margin: float) -> pd.DataFrame:
     table = pd.DataFrame([key for key, _ in groups], columns=CELL)
     for name in _SHOWN:
         table[name] = [getattr(cell, name) for cell in cells]
-    table["p_holm"] = _holm([cell.p for cell in cells])
-    table["p_equivalent"] = _holm([cell.p_equivalent for cell in cells])
+    table["p_holm"] = holm([cell.p for cell in cells])
+    table["p_equivalent"] = holm([cell.p_equivalent for cell in cells])
     both = zip(cells, table["p_holm"], table["p_equivalent"], strict=True)
     table["verdict"] = [_verdict(cell, p, p_same) for cell, p, p_same in both]
     needed = [
@@ -118,14 +118,6 @@ def _paired_p(d: NDArray[np.float64]) -> float:
     if np.ptp(d) == 0:  # no spread for a t test: the sign-flip test still counts seeds
         return 1.0 if d[0] == 0 else smallest_p(len(d))
     return float(stats.ttest_1samp(d, 0.0).pvalue)
-
-
-def _holm(p: list[float]) -> NDArray[np.float64]:
-    corrected = np.asarray(p, float)
-    tested = np.isfinite(corrected)
-    if tested.any():
-        corrected[tested] = multipletests(corrected[tested], method="holm")[1]
-    return corrected
 
 
 def _verdict(cell: _Cell, p_holm: float, p_equivalent: float) -> str:

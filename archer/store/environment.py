@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import Any
 
 PACKAGE = Path(__file__).resolve().parents[1]
-PACKAGES = ("archer", "torch", "triton", "numpy", "pandas", "sqlalchemy")
+PACKAGES = (
+    "archer", "torch", "triton", "numpy", "pandas", "sqlalchemy", "flash-linear-attention",
+    "fla-core",
+)  # fmt: skip
 
 
 def environment(device: str) -> dict[str, Any]:

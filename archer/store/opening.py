@@ -25,10 +25,10 @@ def open_store(address: str | Path, *, create: bool = True) -> Store:
     a database that cannot be reached or read, is not a store, or is newer than this Archer.
     """
     url = _url(address)
-    where = url.render_as_string(hide_password=True)
+    where, folder = url.render_as_string(hide_password=True), None
     if url.get_backend_name() == "sqlite":
         path = Path(url.database or "")
-        where = str(path)
+        where, folder = str(path), path.parent
         if path.exists():
             _look(path, where)  # before WAL mode, the first write to a file, is asked for
         elif not create:
@@ -45,7 +45,7 @@ def open_store(address: str | Path, *, create: bool = True) -> Store:
     except BaseException:
         engine.dispose()
         raise
-    return Store(engine, where)
+    return Store(engine, where, folder)
 
 
 def _url(address: str | Path) -> URL:

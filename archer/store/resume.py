@@ -11,24 +11,29 @@ from archer.store.store import Store
 def remaining(plan: Plan, store: Store, skip: Collection[str] = ()) -> tuple[Population, ...]:
     """Populations of the plan's trials that have not ended, without those in `skip`.
 
-    A recorded population that waits as a whole is followed as it is, the oldest first, so that
-    resuming trains what would have been trained; what is left is grouped as the plan has it, and
-    recorded. A population that failed is grouped anew: it may have been too large.
+    A recorded population of which anything is left is followed as it is, the oldest first, with
+    those of its members marked that have ended: so that resuming trains what would have been
+    trained. What else is left is grouped as the plan has it, and recorded. A population that
+    failed is grouped anew: it may have been too large.
     """
     wanted = {t.id: t for p in plan.populations for t in p.trials if t.id not in skip}
-    states = store.states(list(wanted))
-    open_ = {id: t for id, t in wanted.items() if states.get(id, ("waiting", ""))[0] not in ENDED}
+    states = {id: state for id, (state, _) in store.states(list(wanted)).items()}
+    ended = {id for id, state in states.items() if state in ENDED}
+    failed = {id for id, state in states.items() if state == "failed"}
+    left = wanted.keys() - ended
     found = []
     for members in store.populations():
-        waiting = all(id in open_ and states[id][0] != "failed" for id in members)
-        trials = tuple(open_[id] for id in members) if waiting else ()
-        if trials and _trains_as_one(trials):
-            found.append(Population(trials))
-            for id in members:
-                del open_[id]
+        mine = left.intersection(members) - failed
+        if not mine or not ended.union(mine).issuperset(members):
+            continue
+        trials = tuple(wanted[id] for id in members)
+        if _trains_as_one(trials):
+            places = (place for place, id in enumerate(members) if id in ended)
+            found.append(Population(trials, tuple(places)))
+            left -= mine
     for population in plan.populations:
-        if left := tuple(trial for trial in population.trials if trial.id in open_):
-            found.append(Population(left))
+        if rest := tuple(trial for trial in population.trials if trial.id in left):
+            found.append(Population(rest))
     store.keep(found)
     return tuple(found)
 

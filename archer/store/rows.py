@@ -6,9 +6,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from archer.mad.work import result_from_json, result_to_json
 from archer.store.schema import METRICS
-from archer.train.results import EpochMetrics, MemberResult, SplitMetrics
+from archer.train.results import (
+    EpochMetrics,
+    MemberResult,
+    SplitMetrics,
+    result_from_json,
+    result_to_json,
+)
 
 SPLITS = ("validation", "test")
 

@@ -48,8 +48,9 @@ class Run:
             connection.execute(end.values(ended=now(connection)))
 
     def claim(self, population: Population) -> bool:
-        """Hold all its trials, or none if one has ended or is held by another living run."""
-        ids = sorted(trial.id for trial in population.trials)
+        """Hold all its trials that are left, or none if one is held by another living run, or has
+        ended meanwhile."""
+        ids = sorted(trial.id for trial in population.left.values())
         with self._transaction() as connection:
             found = self._locked(connection, ids)
             if len(found) < len(ids) or any(status in ENDED for status, _ in found.values()):
@@ -74,12 +75,14 @@ class Run:
                     connection.execute(curves.insert(), curve)
         return mine
 
-    def fail(self, ids: Sequence[str], reason: str) -> None:
-        """Of the trials this run holds: they have failed, and are free to be tried again."""
+    def fail(self, ids: Sequence[str], reason: str) -> set[str]:
+        """Those of these trials that this run holds have failed, and are free to be tried again."""
         with self._transaction() as connection:
-            for id in self._held(connection, dict.fromkeys(ids)):
+            mine = self._held(connection, dict.fromkeys(ids))
+            for id in mine:
                 row = update(trials).where(trials.c.id == id)
                 connection.execute(row.values(status="failed", reason=reason))
+        return mine
 
     def _held(self, connection: Connection, ids: Mapping[str, object]) -> set[str]:
         found = self._locked(connection, sorted(ids))

@@ -1,8 +1,13 @@
 """Where the trials of a store stand, per rule and task."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from archer.mad.best import Best
+from archer.mad.settings import Setting
+from archer.mad.trial import SELECTS
+from archer.store.look import accuracies, descriptions
 from archer.store.run import ENDED
 from archer.store.store import Store
 
@@ -31,12 +36,17 @@ class Counts:
 
 @dataclass
 class Asked:
-    """All that was asked of a preset under a protocol; a trial two rows share counts in both."""
+    """All that was asked of a preset under a protocol; a trial two rows share counts in both.
+
+    best: the accuracies so far, on the split that the protocol selects by, named by `split`.
+    """
 
     preset: str
     protocol: str
     cells: dict[tuple[str, str], Counts]
     trials: Counts
+    best: Best
+    split: str
 
 
 def status(store: Store) -> list[Asked]:
@@ -45,20 +55,27 @@ def status(store: Store) -> list[Asked]:
     for plan in store.plans():
         asked = rows.setdefault((plan["preset"], plan["protocol"]), {})
         asked |= dict.fromkeys((rule, task, trial) for rule, task, trial, _ in plan["rows"])
-    ids = {trial for asked in rows.values() for _, _, trial in asked}
-    states = store.states(sorted(ids))
-    return [_asked(*names, list(asked), states) for names, asked in rows.items()]
+    ids = sorted({trial for asked in rows.values() for _, _, trial in asked})
+    states = store.states(ids)
+    settings = {id: Setting(**data["setting"]) for id, data in descriptions(store, ids).items()}
+    return [_asked(store, *names, list(asked), states, settings) for names, asked in rows.items()]
 
 
 def _asked(
+    store: Store,
     preset: str,
     protocol: str,
     rows: list[tuple[str, str, str]],
-    states: dict[str, tuple[str, str]],
+    states: Mapping[str, tuple[str, str]],
+    settings: Mapping[str, Setting],
 ) -> Asked:
-    found = Asked(preset, protocol, {}, Counts())
+    split = SELECTS["mad-lab" if protocol == "mad-lab" else "strict"]
+    found = Asked(preset, protocol, {}, Counts(), Best(), split)
+    reached = accuracies(store, sorted({trial for _, _, trial in rows}), split)
     for rule, task, trial in rows:
         found.cells.setdefault((rule, task), Counts()).add(*states[trial])
+        if trial in reached:
+            found.best.add(rule, settings[trial], reached[trial])
     for trial in dict.fromkeys(trial for _, _, trial in rows):
         found.trials.add(*states[trial])
     return found

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Table, select
@@ -33,10 +34,11 @@ class Store:
       process as soon as the call has returned.
     - Numbers come back as they were, to the last bit; NaN comes back as NaN.
     Every method raises ArcherError, in one line, if the database cannot be read or written.
+    folder: where its file lies; None for a database on a server.
     """
 
-    def __init__(self, engine: Engine, where: str) -> None:
-        self._engine, self.where = engine, where
+    def __init__(self, engine: Engine, where: str, folder: Path | None = None) -> None:
+        self._engine, self.where, self.folder = engine, where, folder
 
     def __enter__(self) -> "Store":
         return self
@@ -63,7 +65,7 @@ class Store:
         """
         owner = owner or this_process()
         planned = _plan_row(plan)
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             _add(connection, plans, [planned])
             _add(connection, trials, _trial_rows(plan))
             began = now(connection)
@@ -84,12 +86,12 @@ class Store:
 
     def keep(self, planned: Iterable[Population]) -> None:
         """Record populations, members in order; those it knows already keep their place."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             _add(connection, populations, [_population_row(each) for each in planned])
 
     def populations(self) -> list[tuple[str, ...]]:
         """Members of every recorded population, the oldest first."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             found = connection.scalars(select(populations.c.members).order_by(populations.c.id))
             return [tuple(json.loads(members)) for members in found]
 
@@ -99,7 +101,7 @@ class Store:
         A trial whose run is gone is "waiting", whatever its row says.
         """
         found: dict[str, tuple[str, str]] = {}
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             living = self._living(connection)
             for some in rows.chunks(ids):
                 query = select(trials.c.id, trials.c.status, trials.c.reason, trials.c.run)
@@ -118,7 +120,7 @@ class Store:
     def results(self, ids: Sequence[str]) -> dict[str, MemberResult]:
         """Results, with their curves, of those of these trials that have ended."""
         found: dict[str, MemberResult] = {}
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             for some in rows.chunks(ids):
                 ended = select(trials.c.id, trials.c.result).where(
                     trials.c.id.in_(some), trials.c.status.in_(ENDED)
@@ -134,7 +136,7 @@ class Store:
     def devices(self, ids: Sequence[str]) -> dict[str, str]:
         """The device each of these trials was trained on, where it has ended."""
         found: dict[str, str] = {}
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             for some in rows.chunks(ids):
                 query = select(trials.c.id, runs.c.device).join(runs, trials.c.run == runs.c.id)
                 query = query.where(trials.c.id.in_(some), trials.c.status.in_(ENDED))
@@ -143,13 +145,13 @@ class Store:
 
     def plans(self) -> list[dict[str, Any]]:
         """What was asked: preset, protocol, and rows of (rule, task, trial id, identical to)."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             found = connection.execute(select(plans)).mappings()
             return [{**row, "rows": json.loads(row["rows"])} for row in found]
 
     def runs(self) -> list[dict[str, Any]]:
         """Every run in order of its start; `alive`: whether it still holds its trials."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             living = self._living(connection)
             found = connection.execute(select(runs).order_by(runs.c.id)).mappings()
             return [
@@ -162,7 +164,8 @@ class Store:
             ]
 
     @contextmanager
-    def _transaction(self) -> Iterator[Connection]:
+    def transaction(self) -> Iterator[Connection]:
+        """A connection to the database: all that is done with it is kept, or none of it."""
         with told(self.where), self._engine.begin() as connection:
             yield connection
 

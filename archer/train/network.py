@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from archer.model.backbone import Backbone
+from archer.rules.peer import Peer
 from archer.train.evaluate import member_losses
 from archer.train.optimizer import FlatParameters
 
@@ -42,7 +43,8 @@ class Network:
         self.model, self.precision = model, precision
         device = next(model.parameters()).device
         why = _unfusable(model) if device.type == "cuda" and precision == "bf16" else "no GPU"
-        if device.type == "cuda" and precision == "bf16" and why:
+        peer = isinstance(model.recipe.rule, Peer)  # for these nobody expects a fused step
+        if device.type == "cuda" and precision == "bf16" and why and not peer:
             warnings.warn(f"the plain training step runs, not the fused one: {why}", stacklevel=2)
         self.flat = FlatParameters(model, model.members or 1, align=ALIGN, low=why is None)
         self.engine: Engine = _fused(self) if why is None else _Plain(self)
@@ -76,6 +78,8 @@ class Network:
 def _unfusable(model: Backbone) -> str | None:
     from archer.model.fused import unsupported
 
+    if isinstance(model.recipe.rule, Peer):
+        return f"{model.recipe.rule.name} is no rule"
     return unsupported(model.config)
 
 

@@ -1,8 +1,8 @@
 """What a training gives back."""
 
 import math
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
 
 from archer.errors import ArcherError
 from archer.model.backbone import Backbone, extract
@@ -64,9 +64,28 @@ class MemberResult:
         return None if self.best_epoch is None else self.history[self.best_epoch - 1]
 
 
+def result_to_json(result: MemberResult) -> dict[str, Any]:
+    """A member's result as plain data."""
+    return asdict(result)
+
+
+def result_from_json(data: dict[str, Any]) -> MemberResult:
+    """The result `result_to_json` wrote."""
+    return MemberResult(**{**data, "history": [epoch_from_json(each) for each in data["history"]]})
+
+
+def epoch_from_json(data: dict[str, Any]) -> EpochMetrics:
+    """The epoch that `asdict` made plain data of."""
+    splits = SplitMetrics(**data["validation"]), SplitMetrics(**data["test"])
+    return EpochMetrics(data["epoch"], data["train_loss"], *splits)
+
+
 @dataclass(frozen=True)
 class PopulationResult:
-    """Results in the order of the members, and the model at their best checkpoints, on the CPU."""
+    """Results in the order of the members, and the model at their best checkpoints, on the CPU.
+
+    A member that had ended in an earlier run has an empty result and no checkpoint here.
+    """
 
     members: list[MemberResult]
     model: Backbone
@@ -86,7 +105,9 @@ class Progress:
     """Where a training stands; seconds since it began.
 
     epoch: the furthest any member has come. step, steps: means over members, an ended one counting
-    as done. active: members that have not stopped early or diverged.
+    as done. active: members that have not stopped early or diverged. Members that had ended in an
+    earlier run do not count. tokens_per_s: trained tokens of all members per second of wall time,
+    evaluation included, since the last report. seated: members that train now.
     """
 
     epoch: int
@@ -96,3 +117,5 @@ class Progress:
     active: int
     members: int
     seconds: float
+    tokens_per_s: float = 0.0
+    seated: int = 0

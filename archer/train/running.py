@@ -6,6 +6,8 @@ Legend: P rows, B batch, n examples, M numbers per member.
 """
 
 import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
@@ -55,12 +57,51 @@ class Running:
         self.cursor[row] = 0
         self.members[row] = None
 
-    def begin_epoch(self, row: int, order: Tensor) -> None:
-        """order: [n], the member's examples."""
+    def begin_epoch(self, row: int, order: Tensor, done: int = 0) -> None:
+        """order: [n], the member's examples; done: batches of it that are behind the member."""
         line = torch.full((self.order.shape[1],), -1)
         line[: len(order)] = order
         self.order[row] = line.to(self.order.device)
-        self.cursor[row] = 0
+        self.cursor[row] = done
+
+    def snapshot(self, rows: Sequence[int]) -> dict[str, Tensor]:
+        """On the CPU, what `restore` needs of these rows: [rows, ...] each."""
+        at = list(rows)
+        return {name: tensor[at].cpu() for name, tensor in self._saved().items()}
+
+    def restore(self, row: int, saved: Mapping[str, Tensor]) -> None:
+        """Puts a member's own row of a snapshot, its losses cut to those of the epoch so far."""
+        for name, tensor in self._saved().items():
+            mine = saved[name].to(tensor.device)
+            if name == "losses":
+                tensor[row, : len(mine)] = mine
+            else:
+                tensor[row] = mine.view(tensor[row].shape)
+        if self.network.flat.low is not None:
+            self.network.flat.low[row] = self.network.flat.values[row].bfloat16()
+
+    def _saved(self) -> dict[str, Tensor]:
+        values, optimizer = self.network.flat.values, self.optimizer
+        moments = {"mean": optimizer.mean, "square": optimizer.square}
+        return {"values": values, **moments, "steps": optimizer.steps, "losses": self.losses}
+
+    @contextmanager
+    def still(self, rows: Sequence[int]) -> Iterator[None]:
+        """Inside, these rows stay as they are while others advance."""
+        at = list(rows)
+        if not at:
+            yield
+            return
+        # on a CPU the optimizer moves the moments of inactive rows too
+        moments = self.optimizer.mean, self.optimizer.square
+        kept = [moment[at] for moment in moments]
+        self.active[at] = False
+        try:
+            yield
+        finally:
+            self.active[at] = True
+            for moment, rows_of in zip(moments, kept, strict=True):
+                moment[at] = rows_of
 
     def occupied(self) -> list[int]:
         """Rows with a member."""

@@ -8,14 +8,16 @@ from dataclasses import replace
 
 import pytest
 import torch
+from safetensors import safe_open
 
 from archer.errors import ArcherError
 from archer.mad.plan import Population, make_plan
 from archer.mad.presets import smoke
 from archer.mad.runner import Event, _run_here, run, worker_count
-from archer.mad.work import result_from_json, result_to_json, train
+from archer.mad.work import Keep, train
 from archer.rules.load import builtin_graph
-from archer.train.results import MemberResult
+from archer.train.checkpoint import file_of, kept
+from archer.train.results import MemberResult, result_from_json, result_to_json
 
 
 def populations(*tasks: str, rule: str = "momentum", epochs: int = 2, **options):
@@ -53,16 +55,20 @@ def test_workers_give_the_same_bits_as_training_here(one_thread, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "runner", [lambda work: run(work, "cpu", 1), lambda w: _run_here(w, "cpu")]
+    "runner", [lambda work: run(work, "cpu", 1, threads=1), lambda w: _run_here(w, "cpu")]
 )
 def test_events_tell_a_populations_story_in_order(runner):
     events = list(runner(populations("memorization")))
-    assert [event.kind for event in events] == ["began", "progress", "progress", "results"]
+    kinds = [event.kind for event in events]
+    assert kinds == ["began", "progress", "ended", "progress", "results"]
+    assert events[2].ended == ((0, events[-1].results[0]),)
     shown = [event.progress for event in events if event.progress]
     assert [(p.epoch, p.epochs, p.step, p.steps, p.active, p.members) for p in shown] == [
         (1, 2, 2, 4, 1, 1),
         (2, 2, 4, 4, 1, 1),
     ]
+    assert [p.seated for p in shown] == [1, 0]
+    assert all(p.tokens_per_s > 0 for p in shown)
 
 
 def test_results_go_through_json_unchanged():
@@ -73,7 +79,7 @@ def test_results_go_through_json_unchanged():
 
 def test_work_begins_with_the_longest():
     work = populations()
-    began = [event.index for event in run(work, "cpu", 1) if event.kind == "began"]
+    began = [event.index for event in run(work, "cpu", 1, threads=1) if event.kind == "began"]
     sizes = [work[index].training_tokens for index in began]
     assert sizes == sorted(sizes, reverse=True)
     assert sorted(began) == list(range(6))
@@ -85,7 +91,7 @@ def impossible(population: Population) -> Population:
 
 
 @pytest.mark.parametrize(
-    "runner", [lambda work: run(work, "cpu", 1), lambda w: _run_here(w, "cpu")]
+    "runner", [lambda work: run(work, "cpu", 1, threads=1), lambda w: _run_here(w, "cpu")]
 )
 def test_a_population_that_raises_is_reported_and_the_rest_goes_on(runner):
     work = populations("in-context-recall", "selective-copying")
@@ -108,7 +114,7 @@ def test_a_killed_worker_costs_its_population_and_no_other():
     before = children()
     work = populations("in-context-recall", "selective-copying", "memorization", epochs=10)
     events, killed = [], False
-    for event in run(work, "cpu", 1):
+    for event in run(work, "cpu", 1, threads=1):
         events.append(event)
         if event.kind == "progress" and not killed:
             (worker,) = children() - before
@@ -141,6 +147,44 @@ def test_closing_early_ends_the_thread_too():
     events.close()
     thread.join(timeout=20)
     assert not thread.is_alive()
+
+
+@pytest.mark.parametrize(
+    "runner",
+    [
+        lambda work, keep: run(work, "cpu", 1, threads=1, keep=keep),
+        lambda work, keep: _run_here(work, "cpu", keep),
+    ],
+    ids=["worker", "thread"],
+)
+def test_who_is_closed_early_leaves_checkpoints_of_what_trained(runner, tmp_path):
+    (work,) = populations("memorization", epochs=100_000, seeds=2)
+    folder = tmp_path / "checkpoints"
+    events = runner([work], Keep(checkpoints=str(folder), seconds=3600))
+    epochs = 0
+    while epochs < 3:
+        event = next(events)
+        epochs = event.progress.epoch if event.progress else 0
+    events.close()
+    assert kept(folder) == sorted(trial.id for trial in work.trials)
+    for trial in work.trials:
+        with safe_open(file_of(folder, trial.id), "pt") as file:
+            assert json.loads(file.metadata()["standing"])["epoch"] > 3
+    assert len(list(folder.iterdir())) == 2, "nothing half-written"
+
+
+def test_a_population_is_taken_up_where_its_members_stand(tmp_path):
+    """Part of it has ended, part has checkpoints: results of the rest alone, in order."""
+    (work,) = populations("memorization", seeds=3)
+    whole = train(work, "cpu")
+    rest = Population(work.trials, ended=(1,))
+    for runner in (
+        lambda: run([rest], "cpu", 1, threads=torch.get_num_threads()),
+        lambda: _run_here([rest], "cpu"),
+    ):
+        events = list(runner())
+        assert [place for event in events for place, _ in event.ended] == [0, 2]
+        assert timeless(outcome(events, 0).results) == timeless([whole[0], whole[2]])
 
 
 def test_no_more_workers_than_work_or_cores(monkeypatch):

@@ -79,11 +79,16 @@ def test_the_id_changes_with_everything_that_determines_the_trial():
         replace(base, lr=5e-4),
         replace(base, weight_decay=0.0),
         replace(base, model=replace(base.model, heads=2)),
-        replace(base, regime=replace(base.regime, select="test")),
         replace(base, regime=replace(base.regime, epochs=100)),
         replace(base, regime=replace(base.regime, precision="bf16")),
     ]
     assert len({each.id for each in [base, *others]}) == 1 + len(others)
+
+
+def test_the_split_that_selects_is_not_part_of_it():
+    """One training serves both protocols."""
+    base = trial(builtin_graph("momentum"), RECALL)
+    assert replace(base, regime=replace(base.regime, select="test")).id == base.id
 
 
 def test_bounds_of_a_knob_that_is_not_learned_do_not_matter():

@@ -16,9 +16,15 @@ Accuracies = Mapping[tuple[str, str], float | Sequence[float] | None]
 def member(accuracy: float) -> MemberResult:
     history = []
     for epoch, reached in enumerate((accuracy / 4, accuracy), 1):
-        split = SplitMetrics(reached, reached / 2, 1.0, 2.0)
+        split = SplitMetrics(reached, reached / 2, 1.0, 4.0 / epoch)
         history.append(EpochMetrics(epoch, 1.5, split, split))
     return MemberResult(steps=4, seconds=0.5, history=history, best_epoch=2)
+
+
+@pytest.fixture(scope="session", name="member")
+def member_of() -> Callable[[float], MemberResult]:
+    """A training of two epochs by the accuracy it reaches."""
+    return member
 
 
 @pytest.fixture

@@ -1,11 +1,20 @@
 """The table as people see it."""
 
 import pandas as pd
+import pytest
 from rich.console import Console
+from scipy import stats
 
 from archer.mad.settings import TASKS
 from archer.report.study import Study
-from archer.report.tables import cells, differences, markdown_table, terminal_table
+from archer.report.tables import (
+    cells,
+    cells_frame,
+    differences,
+    markdown_table,
+    terminal_table,
+    with_spread,
+)
 from archer.rules.load import BUILTIN
 
 SCORES = {
@@ -61,3 +70,39 @@ def test_differences_are_signed_and_to_the_baseline(made):
     study = Study.of(made(SCORES), "momentum")
     assert differences(study)["Context Recall"].tolist() == ["-0.500", "no score"]
     assert differences(Study.of(made({("momentum", "memorization"): 0.5}))) is None
+
+
+def test_with_seeds_each_mean_has_half_its_interval_below(made):
+    scores = {
+        ("delta", "memorization"): [0.48, 0.5, 0.52],
+        ("gated_delta", "memorization"): [0.5] * 3,
+    }
+    study = Study.of(made(scores, seeds=3))
+    half = stats.t.ppf(0.975, 2) * 0.02 / 3**0.5
+    assert with_spread(study)["Memorize"].tolist() == [f"0.500\n±{half:.3f}", "0.500\n±0.000"]
+    assert "±" not in cells(study).to_string()
+    alone = Study.of(made({("delta", "memorization"): 0.5}))
+    assert with_spread(alone).equals(cells(alone))
+
+
+def test_the_table_with_intervals_fits_a_terminal_of_80_characters(noisy):
+    console = Console(width=80, soft_wrap=True)
+    with console.capture() as capture:
+        console.print(terminal_table(Study.of(noisy(3))))
+    lines = capture.get().splitlines()
+    assert max(map(len, lines)) <= 80
+    assert sum("±" in line for line in lines) == 4
+    assert "…" not in capture.get()
+
+
+def test_cells_csv_holds_mean_deviation_and_interval(made):
+    scores = {("delta", "memorization"): [0.48, 0.5, 0.52], ("gated_delta", "memorization"): None}
+    found = cells_frame(Study.of(made(scores, seeds=3))).set_index("rule")
+    delta = found.loc["delta"]
+    half = stats.t.ppf(0.975, 2) * 0.02 / 3**0.5
+    assert delta[["mean", "sd", "low", "high"]].tolist() == pytest.approx(
+        [0.5, 0.02, 0.5 - half, 0.5 + half]
+    )
+    assert (delta["n"], delta["method"], delta["protocol"]) == (3, "t", "strict")
+    assert (delta["row"], delta["column"]) == ("delta_net_4layer", "Memorize")
+    assert found.loc["gated_delta", ["mean", "low", "high"]].isna().all()

@@ -71,14 +71,45 @@ def test_the_recorded_populations_are_followed_though_one_would_plan_others_now(
     assert members(remaining(now, store)) == members(tuple(backwards))
 
 
-def test_a_recorded_population_that_has_not_all_of_its_members_left_is_not_followed(store):
+def test_a_recorded_population_with_members_nobody_asked_for_is_not_followed(store):
     few, many = small_plan(seeds=2), small_plan(seeds=3)
     store.begin(many, "cpu").close()
     store.keep(many.populations)
     assert members(remaining(few, store)) == members(few.populations), "seed 2 was not asked for"
-    finish(store, few, few.populations[0])
-    lone = many.populations[0].trials[2]
-    assert members(remaining(many, store)) == [ids_of(many.populations[1]), [lone.id]]
+
+
+def test_a_recorded_population_that_has_partly_ended_is_followed_with_its_places(store):
+    plan = small_plan(seeds=3)
+    first, second = plan.populations
+    assert remaining(plan, store) == plan.populations
+    with store.begin(plan, "cpu") as run:
+        assert run.claim(first)
+        over = first.trials[1].id
+        assert run.finish({over: results_of(first)[over]}) == {over}
+    left, untouched = remaining(plan, store)
+    assert (left, untouched) == (Population(first.trials, ended=(1,)), second)
+    assert [trial.seed for trial in left.left.values()] == [0, 2]
+    assert left.label == first.label.replace("x3", "x2")
+    assert Population.from_json(left.to_json()) == left
+    assert left.training_tokens == first.training_tokens * 2 // 3
+    with store.begin(plan, "cpu") as run:
+        assert run.claim(left), "what has ended of it need not be held"
+        assert not run.claim(first), "as if nothing had"
+        states = store.states(ids_of(first))
+    assert [states[id][0] for id in ids_of(first)] == ["running", "finished", "running"]
+
+
+def test_more_seeds_beside_a_population_that_has_partly_ended(store):
+    few, many = small_plan(seeds=2), small_plan(seeds=3)
+    remaining(few, store)
+    with store.begin(many, "cpu") as run:
+        assert run.claim(few.populations[0])
+        over = few.populations[0].trials[0].id
+        run.finish({over: results_of(few.populations[0])[over]})
+    found = remaining(many, store)
+    assert [population.ended for population in found] == [(0,), (), (), ()]
+    lone = [[population.trials[2].id] for population in many.populations]
+    assert members(found) == [*members(few.populations), *lone]
 
 
 def test_a_population_that_failed_is_grouped_anew(store):
@@ -92,12 +123,19 @@ def test_a_population_that_failed_is_grouped_anew(store):
     assert left == [ids_of(plan.populations[1]), *([t.id] for t in plan.populations[0].trials)]
 
 
-def test_another_preset_or_protocol_in_one_store_shares_nothing_with_this(store):
+def test_another_protocol_in_one_store_shares_every_training(store):
+    plan = small_plan()
+    finish(store, plan, *plan.populations)
+    other = make_plan(plan.rules, plan.preset, protocol="mad-lab")
+    store.begin(other, "cpu").close()
+    assert remaining(other, store) == ()
+
+
+def test_another_preset_or_precision_in_one_store_shares_nothing_with_this(store):
     plan = small_plan()
     finish(store, plan, *plan.populations)
     preset = smoke().only(["memorization"])
     for other in (
-        make_plan([builtin_graph("delta")], preset, protocol="mad-lab"),
         make_plan([builtin_graph("delta")], replace(preset, epochs=3)),
         make_plan([builtin_graph("delta")], preset, precision="bf16"),
     ):

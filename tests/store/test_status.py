@@ -1,19 +1,31 @@
 """`archer status`: what it shows of a store, and what it refuses."""
 
+import re
+import socket
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from archer.cli import main
+from archer.mad.plan import make_plan
+from archer.mad.presets import smoke
+from archer.mad.settings import COLUMNS
+from archer.rules.load import builtin_graph
 from archer.store import STORE_FILE, environment, open_store
+from archer.store.owner import this_process
 from archer.store.testing import ids_of, results_of, small_plan
+from archer.train.results import EpochMetrics, MemberResult, SplitMetrics
+
+MOMENT = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC"
 
 
 @pytest.fixture
-def status(capfd: pytest.CaptureFixture[str]) -> Callable[[Path], tuple[int, str, str]]:
-    def run(folder: Path) -> tuple[int, str, str]:
+def status(capfd: pytest.CaptureFixture[str]) -> Callable[[Path | str], tuple[int, str, str]]:
+    def run(folder: Path | str) -> tuple[int, str, str]:
         capfd.readouterr()
         with pytest.raises(SystemExit) as ended:
             main(["status", str(folder)])
@@ -37,21 +49,64 @@ def test_status_tells_done_running_and_failed_with_reasons(tmp_path, status):
         at_work
     )
     rows = [line.split() for line in at_work.splitlines()]
-    assert ["rule", "task", "done", "of", "diverged", "running", "failed", "waiting"] in rows
-    assert ["delta", done, "3", "3", "0", "0", "0", "0"] in rows
+    assert ["rule", "task", "done", "of", "diverged", "running", "failed", "waiting", "best"] in (
+        rows
+    )
+    assert ["delta", done, "3", "3", "0", "0", "0", "0", "0.333"] in rows
     assert ["delta", failing, "0", "3", "0", "2", "1", "0"] in rows
     assert f"delta on {failing}: 1 failed: no memory" in at_work
-    assert at_work.rstrip().endswith(", at work")
+    column = COLUMNS[done]
+    assert f"best accuracy so far, on validation data: {column} 0.333\n" in at_work
+    assert f" on {socket.gethostname()}, archer " in at_work
+    assert re.search(rf", at work, last sign of life {MOMENT}$", at_work.rstrip())
     code, ended, _ = status(tmp_path)
     assert "3 of 6 trials done, 0 running, 1 failed, 2 waiting" in ended
-    assert ended.rstrip().endswith(", ended")
+    assert re.search(rf", ended {MOMENT}$", ended.rstrip())
+
+
+def test_a_dead_run_tells_when_it_was_last_seen(tmp_path, status):
+    owner = replace(this_process(), born="before this process")
+    with open_store(tmp_path) as store:
+        store.begin(small_plan(), "cpu", owner=owner)
+        began = store.runs()[0]["started"]
+    seen = datetime.fromtimestamp(began, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    assert status(tmp_path)[1].rstrip().endswith(f", was killed, last sign of life {seen}")
+
+
+def test_the_best_is_of_the_split_that_selects(tmp_path, status):
+    plan = make_plan([builtin_graph("delta")], smoke().only(["memorization"]), seeds=3)
+    scores = {0: 0.25, 1: 0.75, 2: 0.5}
+    (population,) = plan.populations
+    results = {}
+    for trial in population.trials:
+        validation = SplitMetrics(scores[trial.seed], 0.0, 1.0, 2.0)
+        epoch = EpochMetrics(1, 1.0, validation, replace(validation, accuracy=0.99))
+        worse = replace(epoch, epoch=2, validation=replace(validation, accuracy=0.9))
+        results[trial.id] = MemberResult(history=[epoch, worse], best_epoch=1)
+    lost = population.trials[1].id
+    results[lost] = MemberResult(status="diverged")  # had the highest, and has no checkpoint
+    with open_store(tmp_path) as store, store.begin(plan, "cpu") as run:
+        assert run.claim(population)
+        run.finish(results)
+    shown = status(tmp_path)[1]
+    assert "best accuracy so far, on validation data: Memorize 0.500\n" in shown
+    assert ["delta", "memorization", "3", "3", "1", "0", "0", "0", "0.500"] in [
+        line.split() for line in shown.splitlines()
+    ]
+
+
+def test_status_of_a_postgresql_server(database, status):
+    plan = small_plan()
+    first = plan.populations[0]
+    with open_store(database) as store, store.begin(plan, "cpu") as run:
+        assert run.claim(first)
+        run.finish(results_of(first))
+    code, shown, error = status(database)
+    assert (code, error) == (0, "")
+    assert f"on validation data: {COLUMNS[first.trials[0].setting.task]} 0.333\n" in shown
 
 
 def test_status_keeps_presets_and_protocols_apart(tmp_path, status):
-    from archer.mad.plan import make_plan
-    from archer.mad.presets import smoke
-    from archer.rules.load import builtin_graph
-
     rules = [builtin_graph(name) for name in ("delta", "momentum")]
     preset = smoke().only(["memorization"])
     with open_store(tmp_path) as store:

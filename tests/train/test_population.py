@@ -10,10 +10,11 @@ import torch
 from archer.errors import ArcherError
 from archer.model import ModelConfig, build
 from archer.rules.load import builtin_graph
-from archer.train import population
+from archer.train import reading, trainer
 from archer.train.data import MemberData, Split, epoch_order
 from archer.train.network import Network
 from archer.train.population import Member, Regime, train_population
+from archer.train.results import EpochMetrics, MemberResult, SplitMetrics
 from archer.train.scorer import score_split
 
 CONFIG = ModelConfig(vocab_size=8, length=12, dim=16, heads=2)
@@ -152,7 +153,7 @@ def scripted(monkeypatch, rows: dict[str, list[list[tuple[float, float]]]]):
             lines.append([x for acc, ppl in found for x in (acc, acc, math.log(ppl), ppl)])
         return torch.tensor(lines)
 
-    monkeypatch.setattr(population.Scorer, "score", score)
+    monkeypatch.setattr(trainer.Scorer, "score", score)
     return seen
 
 
@@ -161,7 +162,8 @@ VALIDATION = [
     [(0.4, 3.0), (0.9995, 4.5), (0.1, math.nan)],
     [(0.999, 4.0), (0.0, 1.0), (0.1, 1.0)],
 ]
-TEST = [[(0.2, 2.0)] * 3, [(0.2, 3.0)] * 3, [(0.2, 1.5)] * 3]
+# The second member is above the stop accuracy on both in the same epoch.
+TEST = [[(0.2, 2.0)] * 3, [(0.2, 3.0), (0.9995, 3.0), (0.2, 3.0)], [(0.2, 1.5)] * 3]
 
 
 def test_stopping_and_best_checkpoints(monkeypatch):
@@ -189,8 +191,36 @@ def test_the_test_split_decides_if_asked_to(monkeypatch):
     assert [m.best_epoch for m in result.members] == [2, 1, 1]
 
 
+@pytest.mark.parametrize("split", ["validation", "test"])
+def test_one_training_serves_both_protocols(monkeypatch, split):
+    """It ends with the later of two stops; each protocol reads what its own would have given."""
+    early = [(0.1, 4.0), (0.9995, 3.0), (0.9, 2.0), (0.9, 1.0)]
+    late = [(0.1, 4.0), (0.2, 1.0), (0.9995, 2.0), (0.9, 0.5)]
+    other = {"validation": "test", "test": "validation"}[split]
+    rows = {split: [[at] for at in early], other: [[at] for at in late]}
+    seen = scripted(monkeypatch, rows)
+    regime = Regime(epochs=4, batch_size=8, select=split)
+    trained = train("delta", [Member("a", 1e-3, 0.0)], [0], regime=regime)
+    result = trained.members[0]
+    assert (result.status, len(result.history), result.best_epoch) == ("stopped", 3, 2)
+    mine, theirs = (reading.read(result, which, 0.999) for which in (split, other))
+    assert (mine.status, len(mine.history), mine.best_epoch) == ("stopped", 2, 2)
+    assert (theirs.status, len(theirs.history), theirs.best_epoch) == ("stopped", 3, 2)
+    assert 3 * mine.steps == 2 * theirs.steps == 2 * result.steps > 0
+    kept = zip(trained.module(0).parameters(), seen[1], strict=True)  # of the epoch `select` chose
+    assert all(torch.equal(a, b[0]) for a, b in kept)
+
+
+def test_reading_a_training_that_diverged():
+    bad = SplitMetrics(math.nan, math.nan, math.nan, math.nan)
+    good = SplitMetrics(0.5, 0.5, 1.0, math.e)
+    history = [EpochMetrics(1, 1.0, good, good), EpochMetrics(2, math.nan, bad, bad)]
+    read = reading.read(MemberResult("diverged", 10, 4.0, history, 1), "test", 0.999)
+    assert (read.status, read.best_epoch, read.steps, read.seconds) == ("diverged", 1, 10, 4.0)
+
+
 def test_training_ends_when_nobody_is_left(monkeypatch):
-    seen = scripted(monkeypatch, {"validation": [[(1.0, 1.0)]], "test": [[(0.5, 2.0)]]})
+    seen = scripted(monkeypatch, {"validation": [[(1.0, 1.0)]], "test": [[(1.0, 2.0)]]})
     result = train("delta", [Member("a", 1e-3, 0.0)], [0], regime=Regime(batch_size=8))
     assert len(seen) == 1
     assert (result.members[0].status, result.members[0].best_epoch) == ("stopped", 1)

@@ -163,7 +163,7 @@ def _pairs(place: _Place, table: ScoreTable) -> list[tuple[str | None, str | Non
     head, label = place.head, place.label
     against = place.base or table.baseline
     columns = [h.model for h in place.heads if h.model]
-    named = head.models or label.models
+    named = head.models or (label.models if label.difference else ())
     if head.difference and len(named) == 2:
         return [(named[0], named[1]), (named[1], named[0])]
     if head.difference and len(named) == 1:

@@ -1,6 +1,7 @@
 """The whole report, claim by claim."""
 
 import re
+import zlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -46,8 +47,17 @@ def verify_file(report: Path, table: Path) -> list[Verdict]:
             (p for n in ("trials.csv", "trials.csv.gz") if (p := table / n).is_file()), None
         )
         table = table / "results.csv"
-    details = from_trials(_frame(trials)) if trials else None
+    details = _details(trials) if trials else None
     return verify(text, _frame(table), details=details)
+
+
+def _details(trials: Path) -> Details:
+    """What the trials of a folder add. Raises ArcherError for a record that has a gap."""
+    from archer.report.record import check_record  # loads torch, which a table does not need
+
+    frame = _frame(trials)
+    check_record(trials.parent, frame)
+    return from_trials(frame)
 
 
 def _text(path: Path) -> str:
@@ -72,6 +82,8 @@ def _frame(path: Path) -> pd.DataFrame:
         ) from None
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, PermissionError):
         raise ArcherError(f"{path} is not a CSV table of scores") from None
+    except (OSError, EOFError, zlib.error):
+        raise ArcherError(f"{path} cannot be read: it is damaged or not gzipped") from None
 
 
 def _verdicts(parts: list[Block], reader: Reader) -> Iterator[Verdict]:
@@ -157,6 +169,8 @@ def _table_verdicts(
     part: Block, reader: Reader, context: Context, planned: bool
 ) -> Iterator[Verdict]:
     for claim in cells.find(part.rows, reader, context):
+        if part.drawn and claim.statement is None:
+            continue
         statement = None if planned else claim.statement
         note = "prediction" if planned else claim.note
         yield _verdict(claim.cell.line, claim.cell.raw, statement, note, reader.table)

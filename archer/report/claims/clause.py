@@ -30,7 +30,8 @@ class Clause:
     """A clause's pattern text; `used` are the figures that a statement has taken.
 
     taken: stretches of text that a statement has spoken for; left_over: a figure was understood as
-    one, but not whose; said_base: the model that the text itself compares with.
+    one, but not whose; said_base: the model that the text itself compares with; shards: a part was
+    cut off the sentence that may limit it; plain: every word of the sentence is understood.
     """
 
     text: str
@@ -42,6 +43,8 @@ class Clause:
     used_ranges: set[int] = field(default_factory=set)
     left_over: bool = False
     said_base: Mention | None = None
+    shards: bool = False
+    plain: bool = True
 
     def find(self, kind: str) -> list[tuple[int, int, int]]:
         """(start, end, index) of the placeholders M, T, N or R."""
@@ -205,7 +208,7 @@ _PRONOUN = re.compile(
     r"best|worst|"
     r"improv\w+|hurt\w*|los\w+|lift\w*|boost\w*|beat\w*|trail\w*|fall\w*|"
     r"drop\w*|ris\w+|gain\w*|help\w*|add\w*|cost\w*|is|are|was|has|does|"
-    r"not|no|only|ranks?|leads?|"
+    r"not|no|only|ranks?|leads?|wins?|takes|tops|"
     r"δ|\+|slightly|clearly|accuracy|performance|change|difference|unchanged|"
     r"same|similar|identical|R\d+|up|down|second|third|first|last|\(|"
     r"(?:weak|strong|good|bad|poor|solid|close|near|well|just|roughly|"

@@ -1,5 +1,6 @@
 """What a result folder knows beyond its table: the scores of each seed."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Literal
@@ -15,12 +16,19 @@ class Details:
 
     identical: pairs of row names and a task that one training makes equal by construction, as
     {(row, row, task)}; when None, the known rules of the laboratory are recognised by name.
+    knobs, learned: by (row, knob), the values that trials had, and where learning took them (mean
+    over trials, over selected ones). steps: row, setting, seconds and steps of every training.
     """
 
     seed_scores: pd.DataFrame = field(
         default_factory=lambda: pd.DataFrame(columns=["row", "column", "seed", "score"])
     )
     identical: frozenset[tuple[str, str, str]] | None = None
+    knobs: Mapping[tuple[str, str], tuple[float, ...]] = field(default_factory=dict)
+    learned: Mapping[tuple[str, str], tuple[float, ...]] = field(default_factory=dict)
+    steps: pd.DataFrame = field(
+        default_factory=lambda: pd.DataFrame(columns=["row", "setting", "seconds", "steps"])
+    )
 
     def cell(self, row: str, column: str) -> pd.Series:
         """Scores by seed; empty when nothing is known."""
@@ -50,6 +58,29 @@ class Details:
         error = sd / len(x) ** 0.5
         return sd, float(x.std()), error, float(stats.t.ppf(0.975, len(x) - 1)) * error
 
+    @property
+    def has_times(self) -> bool:
+        return not self.steps.empty
+
+    def times(self, row: str) -> dict[str, float]:
+        """Seconds in all, per trial and per step of a row's own trainings; empty when unknown."""
+        mine = self.steps[self.steps["row"] == row]
+        if mine.empty:
+            return {}
+        each = mine["seconds"] / mine["steps"]
+        total = float(mine["seconds"].sum())
+        return {"all": total, "trial": total / len(mine), "step": float(each.mean())}
+
+    def time_ratios(self, row: str, base: str) -> tuple[float, ...]:
+        """A row's time over another's: per step on common settings, and in all."""
+        if not (self.times(row) and self.times(base)):
+            return ()
+        each = self.steps.assign(each=self.steps["seconds"] / self.steps["steps"])
+        means = each.groupby(["row", "setting"])["each"].mean()
+        common = (means[row] / means[base]).dropna()
+        totals = self.times(row)["all"] / self.times(base)["all"]
+        return (*((float(common.mean()),) if len(common) else ()), totals)
+
 
 def from_trials(trials: pd.DataFrame) -> Details:
     """Scores per seed of a folder's trials: the selected ones, averaged over settings.
@@ -73,7 +104,47 @@ def from_trials(trials: pd.DataFrame) -> Details:
     scores["row"] = scores["rule"].map(rows)
     scores["column"] = scores["task"].replace(COLUMNS)
     kept = scores.rename(columns={"accuracy": "score"})[["row", "column", "seed", "score"]]
-    return Details(kept, _identical(trials, rows, COLUMNS) if "identical_to" in trials else None)
+    return Details(
+        kept,
+        _identical(trials, rows, COLUMNS) if "identical_to" in trials else None,
+        _knobs(trials),
+        _learned(trials, select(trials, protocol)),
+        _steps(trials),
+    )
+
+
+def _knobs(trials: pd.DataFrame) -> dict[tuple[str, str], tuple[float, ...]]:
+    """Values by (row, knob)."""
+    found = {}
+    for column in (str(c) for c in trials if str(c).startswith("knob.")):
+        for row, values in trials.groupby("row")[column]:
+            used = tuple(sorted(float(v) for v in values.dropna().unique()))
+            if used:
+                found[str(row), str(column).removeprefix("knob.")] = used
+    return found
+
+
+def _learned(
+    trials: pd.DataFrame, chosen: pd.DataFrame
+) -> dict[tuple[str, str], tuple[float, ...]]:
+    """Where learned knobs ended, by (row, knob): means over all trials, over the selected."""
+    found = {}
+    for column in (str(c) for c in trials if str(c).startswith("learned.")):
+        means = [part.groupby("row")[column].mean() for part in (trials, chosen) if column in part]
+        for row in means[0].dropna().index:
+            ends = tuple(float(m[row]) for m in means if row in m and m[row] == m[row])
+            found[str(row), str(column).removeprefix("learned.")] = ends
+    return found
+
+
+def _steps(trials: pd.DataFrame) -> pd.DataFrame:
+    """Own trainings only: what is identical to another rule's was not trained."""
+    wanted = ["row", "setting", "seconds", "steps"]
+    if not set(wanted) <= set(trials):
+        return Details().steps
+    own = trials[trials["identical_to"].isna()] if "identical_to" in trials else trials
+    own = own[own["seconds"].notna() & (own["steps"] > 0)]
+    return own[wanted]
 
 
 def _identical(

@@ -33,7 +33,7 @@ class Figure:
             return (self._scaled(),)
         if self.unit == "points":
             return (self._scaled(), self._plain())
-        if self.value > 1.5:
+        if self.value > 1.0:
             return (self._scaled(),)
         return (self,)
 

@@ -26,7 +26,7 @@ _UP_ADJ = (
     r"higher|better|stronger|superior|greater|ahead|above|more accurate|"
     r"larger|(?<=N\d )over(?= M)|advantage|edge|lead|"
     r"improvements?|increase|gains?|lift|boost|jump|rise|benefit|uplift|"
-    r"uptick|increment|bonus|surplus|headroom"
+    r"positive(?= (?:on|for|in|across) T)|uptick|increment|bonus|surplus|headroom"
 )
 _DOWN_VERB = (
     r"drop(?:s|ped|ping)?|fall(?:s|en|ing)?|fell|decreas(?:es?|ed|ing)|"
@@ -50,7 +50,8 @@ _DOWN_OVER = (
     r"undershoots?|does worse than"
 )
 _DOWN_ADJ = (
-    r"lower|worse|weaker|inferior|below|behind|(?<=N\d )under(?= M)|"
+    r"negative(?= (?:on|for|in|across) T)|lower|worse|weaker|inferior|below|behind|"
+    r"(?<=N\d )under(?= M)|"
     r"smaller|less accurate|short of|drop|decrease|decline|loss(?:es)?|"
     r"deficit|degradation|reduction|regression|dip|penalty|fall|shortfall|setback|cost|hit"
 )
@@ -149,13 +150,13 @@ MUDDY = re.compile(
     r"mostly|partly|in part|sometimes|alternat\w+|some|several|"
     r"combined|together|sum|total|cumulative|additional|another|further|"
     r"extra|remaining|"
-    r"of which|whose|closest|nearest|next[- ]best|third of|two-thirds|"
+    r"of which|whose(?! T\d)|closest|nearest|next[- ]best|third of|two-thirds|"
     r"percentile|normali[sz]ed|weighted|harmonic|geometric|relative "
     r"rank|mean of)\b|"
     r"M\d+ (?:(?:\+|and) )?M\d+|\bor\b|\b(?:adding|add) M\d+ (?:on )?to M|"
     r"\b(?:gain|drop|improvement|gap|lift|increase|decrease|loss|difference|"
-    r"effect|regression|jump|margin|change|boost|decline|advantage|penalty|"
-    r"cost)s?\b[^,;]*\b(?:larger|bigger|greater|smaller|deeper|stronger|"
+    r"effect|regression|jump|margin|change|boost|decline|advantage|penalty|deficit|lead|"
+    r"cost)s?\b[^;]*\b(?:larger|bigger|greater|smaller|deeper|stronger|"
     r"weaker|higher|lower)\b|"
     r"\bon (?!T\d|M\d|N\d|R\d|par\b|top\b|other hand|balance|whole|its\b|"
     r"level|contrary|each|either|this|that|it\b|these|those|same|one\b|"

@@ -12,7 +12,8 @@ from archer.report.claims.names import (
 from archer.report.claims.table import ScoreTable, words
 
 _QUANT = (
-    r"(?:all of|each of|every one of|none of|neither of|most of|both of|some of|either of|any of"
+    r"(?:all but \d+(?: of)?|only \d+(?: of)?|all of|each of|every one of|none of|neither of|"
+    r"most of|both of|some of|either of|any of"
 )
 _QUANT += r"|only|all|each|every|none|no|neither|most|both|some|several|any|the other|the remaining"
 _QUANT += (
@@ -91,8 +92,11 @@ def lift_groups(table: ScoreTable, text: str, s: Skeleton) -> str:
     )
     text = re.sub(bare, models, text)
     return re.sub(
-        r"\b(?:across the board|everywhere|in every case|on everything)\b",
-        lambda m: "on " + add_tasks(s, Mention((table.tasks,), group=True)),
+        r"\b(?:across the board|everywhere|in every case|on everything)\b"
+        r"|(?<=\s)(?P<any>anywhere)\b(?=\W*$)",
+        lambda m: (
+            "on " + add_tasks(s, Mention((table.tasks,), "any" if m["any"] else "each", group=True))
+        ),
         text,
     )
 
@@ -102,6 +106,12 @@ def lift_nobody(table: ScoreTable, text: str, s: Skeleton) -> str:
     none = (
         r"\b(?:nothing|nobody|no one|none)\b(?! of\b)"
         r"(?= (?:(?:else|even|ever|really|clearly|yet) )?(?:[a-z]+s|get|come|did|has|is)\b)"
+    )
+    text = re.sub(
+        r"\b(?:everything|everyone|everybody|all|anything|any)"
+        r"(?= (?:except|but|other than|apart from|besides) (?:for )?(?:the )?M\d)",
+        lambda _: add_models(s, Mention((table.models,), group=True)),
+        text,
     )
     mention = Mention((table.models,), "none", group=True)
     text = re.sub(none, lambda _: add_models(s, mention), text)
@@ -143,7 +153,7 @@ def _task_group(table: ScoreTable, match: re.Match[str], s: Skeleton) -> str:
 def _model_group(table: ScoreTable, match: re.Match[str], s: Skeleton) -> str:
     quant = match["q"].strip() if match["q"] else "all"
     noun, adjective = match["noun"], (match["adj"] or "").strip()
-    plural = noun.endswith("s") or quant in ("every", "each", "no", "any", "none of")
+    plural = noun.endswith("s") or quant in ("every", "each", "no", "any", "none of", "only 1")
     if not plural or noun == "baselines":
         return match[0]
     other = (
@@ -164,6 +174,8 @@ def _model_group(table: ScoreTable, match: re.Match[str], s: Skeleton) -> str:
     mention = _quantified(quant, match["n"], readings[0])
     if mention is None:
         return " unknowngroup "
+    if match["n"] or re.fullmatch(r"\d+", quant):
+        readings = [r for r in readings if len(r) == len(readings[0])]  # of that very number
     mention = replace(mention, readings=tuple(dict.fromkeys(readings)))
     return f" {add_models(s, mention)} "
 
@@ -191,6 +203,10 @@ def _readings(
 def _quantified(quant: str, size: str | None, names: tuple[str, ...]) -> Mention | None:
     """A group with its quantifier, or None when the group's stated size is not its size."""
     number = re.search(r"\d+", quant)
+    if number and quant.startswith("all but"):
+        return Mention((names,), "count", len(names) - int(number[0]), group=True)
+    if number and quant.startswith("only"):
+        return Mention((names,), "count", int(number[0]), group=True)
     if number and re.search(r"\bof\b", quant) is None and size is None:
         count = int(number[0])
         if "at least" not in quant and "exactly" not in quant and count == len(names):

@@ -27,6 +27,7 @@ def merge_mentions(table: ScoreTable, s: Skeleton) -> None:
     s.text = re.sub(r"\bM(\d+) \(M(\d+)\)", lambda m: _same_again(m, s), s.text)
     s.text = re.sub(r"\bM(\d+) M(\d+)\b", lambda m: _keep_variant(m, s, base), s.text)
     s.text = re.sub(r"\bM(\d+) (?:of|on top of) M(\d+)\b", lambda m: _family(table, m, s), s.text)
+    s.text = _opening_exception(s.text, s)
     for kind, mentions in (("M", s.models), ("T", s.tasks)):
         s.text = _exceptions(s.text, kind, mentions)
         s.text = _lists(s.text, kind, mentions)
@@ -87,6 +88,22 @@ def _exceptions(text: str, kind: str, mentions: list[Mention]) -> str:
         return f"{kind}{len(mentions) - 1},{there} " if there else f"{kind}{len(mentions) - 1} "
 
     return re.sub(pattern, without, text)
+
+
+def _opening_exception(text: str, s: Skeleton) -> str:
+    """ "Apart from A, every rule ..." and "everything except A ..."."""
+    out = r"(?P<out>M\d+(?:(?:,| and|, and|,? or) M\d+)*)"
+    word = r"(?:apart from|except(?: for)?|aside from|with exception of|excluding|other than|but)"
+    opening = re.match(rf"{word} (?:for )?{out}, (?P<before>[^M]*?)M(?P<group>\d+)\b", text)
+    if opening is None:
+        return text
+    group = s.models[int(opening["group"])]
+    if not group.group or group.quant not in ("each", "none"):
+        return text
+    gone = {n for i in re.findall(r"M(\d+)", opening["out"]) for n in s.models[int(i)].names}
+    readings = tuple(tuple(n for n in r if n not in gone) for r in group.readings)
+    s.models.append(replace(group, readings=readings))
+    return f"{opening['before']}M{len(s.models) - 1}" + text[opening.end() :]
 
 
 def _lists(text: str, kind: str, mentions: list[Mention]) -> str:

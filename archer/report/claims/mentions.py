@@ -1,8 +1,12 @@
 """What a sentence speaks of: names, and the sentence with them lifted out."""
 
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from archer.report.claims.figures import Figure
+
+if TYPE_CHECKING:
+    from archer.report.claims.statements import Statement
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,10 @@ class Mention:
 
 @dataclass
 class Skeleton:
-    """text: the pattern text; models, tasks, figures, ranges: what M0, T0, N0, R0 stand for."""
+    """text: the pattern text; models, tasks, figures, ranges: what M0, T0, N0, R0 stand for.
+
+    lifted: the text with names lifted alone; beside: what was said of knobs and times.
+    """
 
     text: str
     models: list[Mention] = field(default_factory=list)
@@ -39,6 +46,7 @@ class Skeleton:
     figures: list[Figure] = field(default_factory=list)
     ranges: list[tuple[Figure, Figure]] = field(default_factory=list)
     lifted: str = ""
+    beside: list["Statement"] = field(default_factory=list)
 
     def with_text(self, text: str) -> "Skeleton":
         return replace(self, text=text)

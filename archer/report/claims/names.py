@@ -91,6 +91,8 @@ def model_aliases(table: ScoreTable) -> list[Alias]:
         short = len(model) <= 2
         exact = re.escape(model)
         add(exact, (model,), short)
+        if short and not model.isalpha():
+            add(exact.upper(), (model,), True)
         add(join(parts), (model,), short)
     for model, parts in named.items():
         for gram in _grams(parts):

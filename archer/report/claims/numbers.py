@@ -99,6 +99,16 @@ PLAIN_PERCENT = re.compile(
 )
 
 
+# "gains 36 points on T and loses 3 on U, 2 on V": the unit stands once.
+_BARE_POINTS = re.compile(
+    r"(?<=[a-z,] )((?<![\w.])\d{1,2}(?:\.\d)?)(?= (?:on|in|for|at) T\d)(?<!\b0\.\d)"
+)
+
+
+# "-1.3 / +0.4 / -4.5 pp"
+_SLASHED = re.compile(r"((?:[+\-−]?\d+\.\d+ ?/ ?)+[+\-−]?\d+\.\d+) ?(pp|ppts|%|points)(?![\w])")
+
+
 _LESS = re.compile(
     r"at most|no more than|less than|below|under|up to|lower than|fewer than|as much as|<|≤"
 )
@@ -196,6 +206,9 @@ def lift_numbers(text: str, s: Skeleton) -> str:
         s.figures.append(_figure(match))
         return f" N{len(s.figures) - 1} "
 
+    if re.search(r"\d(?: percentage)? ?-?(?:points|pp|ppts)\b", text):
+        text = _BARE_POINTS.sub(r"\1 points", text)
+    text = _SLASHED.sub(lambda m: m[1].replace("/", f"{m[2]} /") + m[2], text)
     text = _BETWEEN.sub(between, text)
     text = _RANGE.sub(dashed, text)
     # "from 40 to 78 %", "40 % vs 78 %": the unit stands once
@@ -216,5 +229,9 @@ def _split_from_to(match: re.Match[str], s: Skeleton) -> str:
 
 def count_words(text: str) -> str:
     words = "|".join(NUMBER_WORDS)
+    text = re.sub(r"\b(\d\S*(?: %)?) or (?:above|more|higher|better)\b", r"at least \1", text)
+    text = re.sub(r"\b(\d\S*(?: %)?) or (?:below|less|lower|worse)\b", r"at most \1", text)
+    text = re.sub(r"\bhalf (?:a |of a )?(?:percentage )?point\b", "0.5 points", text)
+    text = re.sub(r"\b(?:a|one) (?:full |whole )?(?:percentage )?point\b", "1 point", text)
     text = re.sub(rf"\b({words})\b", lambda m: str(NUMBER_WORDS[m[1]]), text)
     return re.sub(r"\b(\d)(?:/|[ -]of[ -])(\d)(?![.\d])\b", r"\1 of \2", text)

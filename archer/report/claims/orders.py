@@ -1,9 +1,10 @@
 """Comparisons without a number: "beats delta on Memorize", "hurts Compress", "best of both"."""
 
 import re
+from functools import partial
 from itertools import pairwise
 
-from archer.report.claims.clause import Clause, Roles, build, roles, tasks_near
+from archer.report.claims.clause import Clause, Roles, build, quantify, roles, tasks_near
 from archer.report.claims.combine import All, Any, Not
 from archer.report.claims.grammar import STRONG, Trigger, triggers
 from archer.report.claims.mentions import Mention
@@ -30,7 +31,9 @@ def find(clause: Clause) -> list[Statement]:
 def _chains(clause: Clause) -> list[Statement]:
     """ "A > B > C on T"."""
     found: list[Statement] = []
-    if re.search(r"\b(?:ranking|ordering|ranked|order(?: (?:by|on|of|is)|:))", clause.text):
+    if re.search(
+        r"\b(?:ranking|ordering|ranked|rank order|order(?: (?:by|on|of|is)|:))", clause.text
+    ):
         found += _listed(clause)
     for match in re.finditer(r"M\d+(?: ?[><≥≤»] ?M\d+)+", clause.text):
         names = [clause.skeleton.models[int(i)].single for i in re.findall(r"M(\d+)", match[0])]
@@ -40,9 +43,13 @@ def _chains(clause: Clause) -> list[Statement]:
             continue
         steps = zip(names, names[1:], signs, strict=False)
         found.append(
-            All(tuple(Order(str(a), str(b), t, s) for a, b, s in steps for t in tasks[0].names))
+            quantify(tasks[0], tasks[0].names, partial(_chain, tuple(steps)), clause.table.tasks)
         )
     return found
+
+
+def _chain(steps: tuple[tuple[str | None, str | None, int], ...], task: str) -> Statement:
+    return All(tuple(Order(str(a), str(b), task, sign) for a, b, sign in steps))
 
 
 def _listed(clause: Clause) -> list[Statement]:
@@ -70,6 +77,10 @@ def _speaks(clause: Clause, trigger: Trigger) -> bool:
         r"\s*(?:M\d|both|all)", after
     ):
         return False
+    if trigger.word in ("larger", "greater", "smaller", "bigger") and not re.search(
+        r"M\d|^it\b", before
+    ):
+        return False  # of some difference, not of a score
     if trigger.word in (
         "larger",
         "greater",
@@ -150,5 +161,10 @@ def _overall(clause: Clause, trigger: Trigger) -> Statement | None:
         readings.append(
             build(lambda m, o, t: Order(m, o, t, trigger.sign), there, every=table.models)
         )
+    if re.search(r"\b(?:uniformly|strictly|always)\s*$", clause.text[: trigger.start]):
+        everywhere = Roles(who.subject, who.base, (Mention((table.tasks,)),))
+        readings = [
+            build(lambda m, o, t: Order(m, o, t, trigger.sign), everywhere, every=table.models)
+        ]
     both: Statement = Any(tuple(readings))
     return None if clause.negated(trigger.start) else both

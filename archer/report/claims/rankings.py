@@ -24,13 +24,14 @@ _TOP = (
     r"best|highest|top|strongest|leading|winner|leader|greatest|champion|"
     r"unbeaten|unrivalled|unmatched|maximum|most accurate|leads?(?! M| N|"
     r" over| of)|led|wins|won|win|tops(?! M)|topped|number 1|#1|"
-    r"(?<=T\d )(?:goes|went|belongs) to(?= M)"
+    r"(?<=T\d )(?:goes|went|belongs) to(?= M)|(?:takes|claims|collects|captures)(?= T\d+(?! from))"
 )
 _LOW = r"worst|lowest|weakest|poorest|bottom|last|minimum|least accurate"
-_PLACE = re.compile(
+PLACE = re.compile(
     rf"\b(?:(?P<next>next[- ](?:best|worst|highest|lowest|strongest|weakest))|"
     rf"(?P<ord>{'|'.join(_ORDINAL)}|runner-up|#\d|(?:rank|place|number|"
-    rf"position) \d)(?:[- ](?P<of>{_TOP}|{_LOW}|place|rank|overall))?|"
+    rf"position) \d)(?:[- ](?P<of>(?:to|from|before)[- ]?(?:last|bottom)|{_TOP}|{_LOW}|"
+    rf"place|rank|overall))?|"
     rf"(?P<top>{_TOP})|(?P<low>{_LOW}))(?!\w)"
 )
 _EXTENT = (
@@ -39,7 +40,7 @@ _EXTENT = (
     r"advantage|lead|benefit|rise|hit|cost|spread|range|variation|swing|"
     r"movement|delta|win)"
 )
-_WIDEST = re.compile(
+WIDEST = re.compile(
     rf"\b(?P<size>largest|biggest|greatest|widest|most|smallest|least|"
     rf"narrowest|strongest|steepest|highest|best|worst|only) (?:\w+ )??(?P<what>{_EXTENT})"
     rf"\b|"
@@ -51,13 +52,20 @@ _WIDEST = re.compile(
 )
 
 
+def places(text: str) -> list[re.Match[str]]:
+    """The words of a text that give a model a place."""
+    found = [m for m in PLACE.finditer(text) if not _other_use(text, m)]
+    # "second place goes to M": one place, not two
+    return [m for i, m in enumerate(found) if not (i and m[0].endswith(" to"))]
+
+
 def find(clause: Clause) -> list[Statement]:
     widest = _widest(clause)
     if widest is not None:
         return widest
     found: list[Statement] = []
-    for match in _PLACE.finditer(clause.text):
-        if any(a <= match.start() < b for a, b in clause.taken) or _other_use(clause.text, match):
+    for match in places(clause.text):
+        if any(a <= match.start() < b for a, b in clause.taken):
             continue
         made = _rank(clause, match)
         if made is not None:
@@ -68,6 +76,11 @@ def find(clause: Clause) -> list[Statement]:
 
 def _other_use(text: str, match: re.Match[str]) -> bool:
     after, before = text[match.end() :], text[: match.start()]
+    if re.search(
+        r"\b(?:behind|short of|than|below|from|off|near|close to|against|beyond|under|over)\s*$",
+        before,
+    ):
+        return True  # "16 points behind the winner" gives nobody a place
     if re.match(
         r"\s*(?:of both|case|we|epoch|row|column|step|seed|time|week|"
         r"month|year|half|chunk|and foremost|,? (?:and )?we|guess|to "
@@ -78,7 +91,7 @@ def _other_use(text: str, match: re.Match[str]) -> bool:
     if match["ord"] in ("first", "second", "third", "fourth", "fifth") and not match["of"]:
         return not re.search(
             r"\b(?:ranks?|ranked|places?|placed|comes?|came|finish\w*|"
-            r"is|are|in|sits|stands|lands|takes|joint|close|distant|clear|"
+            r"is|are|in|sits|stands|lands|takes|joint|close|distant|clear|puts it|puts M\d+|"
             r"T\d+,|T\d+,? and)\s*(?:\w+ly )?$|^\W*$",
             before,
         )
@@ -101,7 +114,7 @@ def _place(match: re.Match[str]) -> int:
     if match["next"]:
         return -2 if re.search(_LOW, match["next"]) else 2
     word, of = match["ord"], match["of"] or ""
-    low = bool(re.fullmatch(_LOW, of or match[0]))
+    low = bool(re.fullmatch(rf"(?:(?:to|from|before)[- ]?)?(?:{_LOW})", of or match[0]))
     if not word:
         return -1 if low else 1
     number = re.search(r"\d+", word)
@@ -208,8 +221,8 @@ def _tasks(clause: Clause, match: re.Match[str]) -> tuple[Mention, ...]:
 
 def _widest(clause: Clause) -> list[Statement] | None:
     """Superlatives about differences and about tasks; None when there is none."""
-    match = _WIDEST.search(clause.text)
-    if match is None:
+    match = WIDEST.search(clause.text)
+    if match is None or any(a <= match.start() < b for a, b in clause.taken):
         return None
     clause.taken.append((match.start(), match.end()))
     made = _widest_statement(clause, match)

@@ -15,7 +15,7 @@ _WORDS = {
     "halv": 0.5,
     "half": 0.5,
 }
-_ANY = re.compile(
+ANY = re.compile(
     r"\b(?:doubl(?:es?|ed|ing)|twice|tripl(?:es?|ed|ing)|quadrupl(?:es?|"
     r"ed)|halv(?:es?|ed|ing)|half(?= (?:of )?(?:M|T|that|as|what)))\b|"
     r"N(\d+)"
@@ -24,10 +24,14 @@ _ANY = re.compile(
 
 def find(clause: Clause) -> list[Statement]:
     found: list[Statement] = []
-    for match in _ANY.finditer(clause.text):
+    for match in ANY.finditer(clause.text):
         stated = _factor(clause, match)
         if stated is None or clause.negated(match.start(), 2):
             continue
+        if re.match(
+            r" (?:that|those|what|as (?:much|large|big|great|high))\b", clause.text[match.end() :]
+        ):
+            continue  # of some other quantity
         who = roles(clause, match.start(), match.end())
         if match[1]:
             clause.used.add(int(match[1]))
@@ -83,3 +87,34 @@ def _factor(clause: Clause, match: re.Match[str]) -> tuple[float, float, float] 
     if nearly:
         return factor, factor * 0.82, factor * 1.08
     return factor, factor * 0.9, factor * 1.2
+
+
+# "a third of its Fuzzy Recall is lost", "gives up two thirds of T"
+_PART = re.compile(
+    r"(?P<hedge>(?:about|roughly|nearly|almost|around|some|close to|more than|over|less than) )?"
+    r"\b(?P<n>[123])?[ -]?(?P<d>half|thirds?|quarters?|fifths?) of (?:its |their |M\d+ )*T\d+"
+)
+_SIZES = {"half": 0.5, "third": 1 / 3, "quarter": 0.25, "fifth": 0.2}
+_LOST = re.compile(
+    r"\b(?:lost|loses?|losing|gives? up|sheds|forfeits?|sacrific\w+|gone|wiped out)\b"
+)
+
+
+def lost_parts(clause: Clause) -> list[Statement]:
+    """ "About a third of T is lost with M": what is left, as a factor of the base."""
+    match = _PART.search(clause.text)
+    if match is None or not _LOST.search(clause.text):
+        return []
+    who = roles(clause, match.start(), match.end() - len(re.split(r" (?=T)", match[0])[-1]))
+    if who is None:
+        return []
+    part = _SIZES[match["d"].removesuffix("s")] * int(match["n"] or 1)
+    hedge = match["hedge"] or ""
+    low, high = part - 0.08, part + 0.08
+    if hedge.startswith(("more", "over")):
+        low, high = part, 1.0
+    if hedge.startswith("less"):
+        low, high = 0.0, part
+    clause.taken.append((0, len(clause.text)))
+    left, ends = 1 - part, (1 - high, 1 - low)
+    return [build(lambda m, o, t: Ratio(m, o, t, left, *ends), who, every=clause.table.models)]

@@ -23,7 +23,7 @@ _ALIKE = (
     r"pace|close to|equivalent|in line|roughly (?:same|equal)|neck and neck|"
     r"near-?identical|on a level|alike"
 )
-_ANY = re.compile(rf"\b(?:(?P<none>{_NONE})|(?P<exact>{_EXACT})|(?P<alike>{_ALIKE}))\b")
+ANY = re.compile(rf"\b(?:(?P<none>{_NONE})|(?P<exact>{_EXACT})|(?P<alike>{_ALIKE}))\b")
 _SOFT = re.compile(
     r"\b(?:nearly|almost|virtually|essentially|practically|effectively|"
     r"roughly|broadly|about|largely|approximately|near|basically|more "
@@ -32,7 +32,7 @@ _SOFT = re.compile(
 
 
 def find(clause: Clause) -> list[Statement]:
-    for match in _ANY.finditer(clause.text):
+    for match in ANY.finditer(clause.text):
         if any(a < match.end() and match.start() < b for a, b in clause.taken):
             continue
         rest = clause.text[match.end() :]
@@ -59,6 +59,8 @@ class _Kind:
 def _kind(clause: Clause, match: re.Match[str]) -> _Kind:
     before, rest = clause.text[: match.start()], clause.text[match.end() :]
     close, far = _margins(match.lastgroup or "", bool(_SOFT.search(before[-16:])))
+    if re.search(r"\b(?:exactly|perfectly|precisely)\b", clause.text):
+        close, far = _margins("exact", soft=False)
     negated = match.lastgroup != "none" and clause.negated(match.start())
     graph = bool(re.match(r"\s*by construction", rest) or re.search(r"mathematically\s*$", before))
     return _Kind(close, far, negated, graph)

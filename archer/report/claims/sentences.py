@@ -4,9 +4,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from archer.report.claims import changes, orders, rankings, ratios, sameness, values
+from archer.report.claims import changes, field, orders, rankings, ratios, sameness, values
 from archer.report.claims.clause import Clause, Context
 from archer.report.claims.combine import Unsure
+from archer.report.claims.doubt import Doubted
 from archer.report.claims.grammar import (
     CONTRAST,
     ELSEWHERE,
@@ -20,6 +21,7 @@ from archer.report.claims.mentions import Skeleton
 from archer.report.claims.skeleton import Reader
 from archer.report.claims.statements import Statement
 from archer.report.claims.table import AVERAGE, ScoreTable
+from archer.report.claims.understood import understood
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,13 @@ _STEP = re.compile(
     r"replacing|upgrading) )?from M(?P<a>\d+) to M(?P<b>\d+)(?! \()|"
     r"(?<!→ )(?<![>] )\bM(?P<c>\d+) ?→ ?M(?P<d>\d+)(?! ?[→(])"
 )
+# What a split left over of a construction that the grammar does not follow.
+_SHARD = re.compile(
+    r"(?:all|none|some|most|both|either|any|everyone|everything|nothing|of (?!M\d|\d$).*|"
+    r"(?:if|unless|ignoring|leaving|discounting|disregarding|dropping|setting aside|without|were|"
+    r"suppose|supposing|assuming|provided|once|until|in case)\b.*|"
+    r"(?:apart|aside|except|excluding|other than|besides|save|with exception)\b.*)[.,]?"
+)
 _COST = re.compile(
     r",? ?(?:but )?\b(?:at (?:cost|expense|price) of|trading (?:away|"
     r"off)|in exchange for|(?:while |by )?sacrificing|(?:while |by )?giving "
@@ -79,15 +88,17 @@ def find(sentence: str, reader: Reader, context: Context) -> tuple[list[Found], 
     table = reader.table
     if sentence.rstrip().endswith("?"):
         return [], context
-    found: list[Found] = []
+    found = [Found(statement) for statement in skeleton.beside]
     here = replace(context)
     foreign = bool(FOREIGN.search(_without_names(skeleton.lifted, table)))
     predicted = False
     pieces, here = _clauses(skeleton, here)
+    shards = any(_SHARD.fullmatch(piece) for piece in pieces)
+    plain = all(understood(Clause(piece, skeleton, table, here)) for piece in pieces)
     for text in pieces:
         predicted = (predicted and not CONTRAST.match(text.lstrip(", "))) or _predicts(text)
         body = re.sub(r"^(?:but|however|yet|instead|in fact|measured|observed)[,:]? ", "", text)
-        clause = Clause(body, skeleton, table, replace(here))
+        clause = Clause(body, skeleton, table, replace(here), shards=shards, plain=plain)
         found += _clause(clause, predicted, foreign)
         here = _carry(clause, here)
     return found, _leave(skeleton, here, context)
@@ -114,6 +125,11 @@ def _clauses(s: Skeleton, here: Context) -> tuple[list[str], Context]:
         if intro["w"] not in ("unlike", "in contrast to", "contrary to"):
             here = replace(here, base=s.models[int(intro["m"])])
         text = intro["rest"]
+    text = re.sub(
+        r"\b(best|top|highest|strongest|first) and (worst|bottom|lowest|weakest|last)\b",
+        r"\1-and-\2",
+        text,
+    )
     text = re.sub(r"^((?:of|among|amongst|within|out of) M\d+), (?=M)", r"\1 : ", text)
     text = re.sub(r"^((?:with|at|scoring|averaging) [^M,]*), (?=M)", r"\1 : ", text)
     step = _STEP.search(text)
@@ -154,6 +170,11 @@ def _clause(clause: Clause, predicted: bool, foreign: bool) -> Iterator[Found]:
     if foreign or ELSEWHERE.search(clause.text):
         yield Found(None)
         return
+    whole = field.find(clause) or ratios.lost_parts(clause)
+    for statement in whole:  # a full reading by itself
+        yield Found(statement)
+    if whole:
+        return
     statements: list[Statement] = []
     for finder in (
         ratios.find,
@@ -165,11 +186,23 @@ def _clause(clause: Clause, predicted: bool, foreign: bool) -> Iterator[Found]:
         orders.find,
     ):
         statements += finder(clause)
+    statements = _consistent(statements, clause.table)
     muddy = bool(MUDDY.search(clause.text)) or clause.text.count("(") != clause.text.count(")")
+    muddy = muddy or clause.text.rstrip().endswith(("...", "…"))  # trails off: not all is said
     for statement in statements:
-        yield Found(Unsure(statement) if muddy else statement)
+        yield Found(Unsure(statement) if muddy or clause.shards else Doubted(statement, clause))
     if not statements or clause.left_over:
         yield Found(None)
+
+
+def _consistent(statements: list[Statement], table: ScoreTable) -> list[Statement]:
+    """Of two comparisons in one clause, one true and one false, the second is a misreading."""
+    outcomes = [statement.judge(table) for statement in statements]
+    said = {o.status for o in outcomes if o.stated is None}
+    if not {"confirmed", "refuted"} <= said:
+        return statements
+    pairs = zip(statements, outcomes, strict=True)
+    return [Unsure(s) if o.stated is None else s for s, o in pairs]
 
 
 def _checkable(clause: Clause) -> bool:
@@ -188,11 +221,13 @@ def _checkable(clause: Clause) -> bool:
     if not named and clause.context.subject is None:
         return False
     said = triggers(text) and any(t.sign for t in triggers(text))
+    if re.search(r"^(?:rank )?(?:order|ranking)\b|\b(?:order|ranking) is\b", text):
+        return len(clause.models()) > 1
     if re.search(r"M\d+ ?[><≥≤»] ?M\d", text):
         return True
-    if rankings._WIDEST.search(text):
+    if rankings.WIDEST.search(text):
         return bool(named)
-    placed = rankings._PLACE.search(text) or sameness._ANY.search(text) or ratios._ANY.search(text)
+    placed = rankings.PLACE.search(text) or sameness.ANY.search(text) or ratios.ANY.search(text)
     return bool(named) and bool(said or placed)
 
 
@@ -210,6 +245,8 @@ def _carry(clause: Clause, here: Context) -> Context:
     subject = models[0] if models else None if anybody else here.subject
     tasks = clause.tasks()[-1][2] if clause.tasks() else here.tasks
     near = here.near or bool(models)
+    if subject is not None and subject.quant in ("none", "any") and not subject.group:
+        subject = replace(subject, quant="each")  # "neither A nor B ...; both ..."
     return replace(
         here, subject=subject, tasks=tasks, near=near, base=clause.said_base or here.base
     )

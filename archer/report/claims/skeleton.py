@@ -9,6 +9,7 @@ so that the grammar is written once, over short patterns, for any table. M: mode
 import re
 from functools import partial
 
+from archer.report.claims.expenses import lift
 from archer.report.claims.groups import lift_groups, lift_nobody
 from archer.report.claims.joined import merge_mentions
 from archer.report.claims.mentions import Mention, Skeleton, add_models, add_tasks
@@ -42,6 +43,7 @@ class Reader:
         s = Skeleton(_normal(sentence))
         text = _names_first(self._tasks, self._models, s)
         s.lifted = text
+        text = lift(self.table, text, s)
         text = MASK.sub(" x ", text) if not is_bare_number(text) else text
         text = text.lower() if not re.search(r"[MT]\d", text) else _lower(text)
         if self.table.percent:

@@ -11,6 +11,11 @@ from archer.report.claims.grammar import triggers
 from archer.report.claims.mentions import Mention
 from archer.report.claims.statements import Between, Spread, Statement
 
+# The two numbers are the lowest and the highest score: "T ranges from a to b", "T (a to b)".
+_ENDS = re.compile(
+    r"\b(?:rang\w+|spans?|spread\w*|var(?:y|ies))\b|^(?:on )?T\d+ [^MTN:]*\(R\d+\)\W*$"
+)
+
 
 def ranges(clause: Clause) -> list[Statement]:
     found: list[Statement] = []
@@ -31,7 +36,7 @@ def ranges(clause: Clause) -> list[Statement]:
                 high,
                 models,
                 tasks,
-                bool(re.search(r"\b(?:rang\w+|spans?|spread\w*|var(?:y|ies))\b", clause.text)),
+                bool(_ENDS.search(clause.text)),
             )
         )
     return found

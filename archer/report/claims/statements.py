@@ -319,3 +319,19 @@ class Spread:
             ends, key=lambda o: ("confirmed", "unchecked", "rounding", "refuted").index(o.status)
         )
         return worst
+
+
+@dataclass(frozen=True)
+class Width:
+    """The best and the worst of the models lie `figure` apart on `task`."""
+
+    task: str
+    models: tuple[str, ...]
+    figure: Figure
+
+    def judge(self, table: ScoreTable) -> Outcome:
+        scores = [table.score(m, self.task) for m in self.models]
+        if not known(*scores):
+            return UNCLEAR
+        width = max(scores) - min(scores)
+        return best_of([_fit(f, width, None) for f in self.figure.as_fraction()])

@@ -8,6 +8,8 @@ from typing import Literal
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from archer.report.claims import drawn
+
 Kind = Literal["heading", "sentence", "table"]
 
 
@@ -25,7 +27,7 @@ class Block:
     """kind and line of a piece of text; `paragraph` numbers the paragraph or list item it is in.
 
     text: without markup, on one line; raw: as it stands there. level: of a heading; 0 for text.
-    rows: of a table, header first.
+    rows: of a table, header first; drawn: with spaces, not with Markdown's bars.
     """
 
     kind: Kind
@@ -35,6 +37,7 @@ class Block:
     paragraph: int = 0
     level: int = 0
     rows: list[list[Cell]] = field(default_factory=list)
+    drawn: bool = False
 
 
 _ABBREVIATION = re.compile(
@@ -48,9 +51,10 @@ _INLINE = MarkdownIt("commonmark")
 
 
 def blocks(report: str) -> list[Block]:
-    """Headings, sentences and tables in order; code blocks, HTML and link targets are left out.
+    """Headings, sentences and tables in order; code, HTML and link targets are left out.
 
-    Indented text is text: reports without Markdown indent freely.
+    Indented text is text: reports without Markdown indent freely. A table drawn with spaces is a
+    table, indented or in a code block.
     """
     tokens = MarkdownIt("commonmark").enable("table").disable(["code", "lheading"]).parse(report)
     found: list[Block] = []
@@ -62,7 +66,11 @@ def blocks(report: str) -> list[Block]:
             found.append(Block("heading", _line(token), text, raw, level=int(token.tag[1])))
         elif token.type == "paragraph_open":
             paragraph += 1
-            found += _sentences(tokens[i + 1], paragraph)
+            table = _drawn(tokens[i + 1].content, _line(tokens[i + 1]))
+            found += [table] if table else _sentences(tokens[i + 1], paragraph)
+        elif token.type == "fence":
+            table = _drawn(token.content, _line(token) + 1)
+            found += [table] if table else []
         elif token.type == "table_open":
             end = next(j for j in range(i, len(tokens)) if tokens[j].type == "table_close")
             rows = _rows(tokens[i:end])
@@ -98,6 +106,15 @@ def _rows(tokens: list[Token]) -> list[list[Cell]]:
             raw = tokens[i + 1].content.strip()
             rows[-1].append(Cell(plain(tokens[i + 1]).strip(), line, raw))
     return rows
+
+
+def _drawn(content: str, first: int) -> Block | None:
+    """The table that a paragraph or a code block is, if it is one."""
+    rows = [
+        [Cell(plain(_INLINE.parseInline(cell)[0]), first + n, cell) for cell in cells]
+        for n, cells in drawn.rows(content.split("\n"))
+    ]
+    return Block("table", first, "", "", rows=rows, drawn=True) if rows else None
 
 
 def _sentences(inline: Token, paragraph: int) -> list[Block]:

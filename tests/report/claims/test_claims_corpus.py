@@ -11,6 +11,11 @@ BATCHES = (
     "fifth_batch",
     "sixth_batch",
     "seventh_batch",
+    "eighth_batch",
+    "ninth_batch",
+    "tenth_batch",
+    "eleventh_batch",
+    "twelfth_batch",
 )
 
 

@@ -1,0 +1,90 @@
+"""Prints what a search found, for people."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from archer.research.entries import Entry
+    from archer.research.overview import Overview
+    from archer.research.proposal import Outcome
+    from archer.research.verdict import Verdict
+
+OUTCOMES: tuple["Outcome", ...] = ("waiting", "refused", "failed", "weeded", "promoted")
+console = Console(highlight=False, soft_wrap=True)
+
+
+def show_outcome(overview: "Overview", folder: Path) -> None:
+    """What came of it, the family tree, and where the files are."""
+    from archer.research import words
+
+    show_tree(overview)
+    console.print("")
+    for line in words.outcome(overview):
+        console.print(f"- {line}", markup=False)
+    names = ("summary.md", "research.html", "candidates/")
+    console.print("\nwrote " + ", ".join(str(folder / name) for name in names), markup=False)
+
+
+def show_tree(overview: "Overview") -> None:
+    """The family tree."""
+    from archer.research.tree import family_tree
+
+    console.print(family_tree(overview))
+
+
+def show_status(overview: "Overview") -> None:
+    """What was asked, how far it is, and what is still to do."""
+    from archer.research import words
+    from archer.research.entries import ARMS
+
+    console.print(overview.where, markup=False)
+    for line in words.setup(overview):
+        console.print(f"- {line}", markup=False)
+    table = Table("arm", box=None, pad_edge=False)
+    for name in ("proposed", "of", *OUTCOMES):
+        table.add_column(name, justify="right")
+    for arm in ARMS if overview.session.settings.control else ARMS[:1]:
+        entries = overview.arm(arm)
+        counts = Counter(entry.outcome for entry in entries)
+        numbers = [len(entries), overview.session.settings.budget.candidates]
+        table.add_row(arm, *map(str, [*numbers, *(counts[name] for name in OUTCOMES)]))
+    console.print(table)
+    for line in words.outcome(overview):
+        console.print(f"- {line}", markup=False)
+
+
+def show_candidate(overview: "Overview", entry: "Entry", verdicts: "Sequence[Verdict]") -> None:
+    """One candidate: reasons, gates, what was expected and measured, its source."""
+    from archer.research.promote import provenance
+
+    console.print(f"[bold]{entry.id}[/bold] {entry.name}")
+    for line in provenance(overview, entry):
+        console.print(line, markup=False)
+    marks = {True: "[green]ok  [/green]", False: "[red]FAIL[/red]", None: "[dim]--  [/dim]"}
+    console.print("")
+    for verdict in verdicts:
+        console.print(marks[verdict.passed], f"{verdict.gate:<20}", end=" ")
+        console.print(_clean(verdict.reason), markup=False)
+    found = overview.predicted[overview.predicted["rule"] == entry.id]
+    if len(found):
+        table = Table("task", box=None, pad_edge=False)
+        for name in ("expected", "measured"):
+            table.add_column(name, justify="right")
+        for _, task, expected, observed in found.itertuples(index=False):
+            table.add_row(task, f"{expected:+.3f}", f"{observed:+.3f}")
+        console.print("")
+        console.print(table)
+    console.print("")
+    for line in entry.source.splitlines():
+        console.print(_clean(line, keep=True), markup=False)
+
+
+def _clean(text: str, *, keep: bool = False) -> str:
+    """Nothing that could move a terminal's cursor; keep: spaces at the start too."""
+    flat = "".join(c if c.isprintable() else " " for c in text)
+    return flat if keep else " ".join(flat.split())

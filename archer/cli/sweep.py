@@ -1,0 +1,152 @@
+"""`archer sweep`; its signature is its options, its docstring its help."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from tyro.conf import UseAppendAction, arg
+
+from archer.errors import ArcherError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from rich.table import Table
+
+    from archer.sweeps import SweepResults
+
+
+def sweep(
+    rule: Annotated[str, arg(metavar="RULE", help="a built-in name or a rule file")],
+    /,
+    *,
+    set: Annotated[
+        UseAppendAction[tuple[str, ...]],
+        arg(
+            metavar="RULE.KNOB=VALUES",
+            help="a,b,c: these values, of which one may be the word learned; low:high:n: n values "
+            "evenly spaced, by the logarithm for a knob on a log scale; low:high: an interval to "
+            "search. May be repeated: all combinations",
+        ),
+    ] = (),
+    learn: Annotated[
+        UseAppendAction[tuple[str, ...]],
+        arg(metavar="RULE.KNOB", help="train a knob at every point; may be repeated"),
+    ] = (),
+    chunk_size: Annotated[str, arg(metavar="N,N,...", help="chunk sizes to sweep as well")] = "",
+    preset: Annotated[
+        Literal["smoke", "quick", "core", "mad"],
+        arg(help="smoke: seconds; quick: minutes; core: six baselines; mad: all 66 settings"),
+    ] = "quick",
+    tasks: Annotated[
+        tuple[str, ...] | None, arg(metavar="TASK [TASK ...]", help="tasks to run; default: all")
+    ] = None,
+    seeds: Annotated[int, arg(help="seeds per point; with one, nothing can be told")] = 3,
+    lr: Annotated[
+        tuple[float, ...] | None,
+        arg(metavar="LR [LR ...]", help="learning rates to choose from; default: the preset's"),
+    ] = None,
+    weight_decay: Annotated[
+        tuple[float, ...] | None,
+        arg(metavar="WD [WD ...]", help="weight decays to choose from; default: the preset's"),
+    ] = None,
+    search: Annotated[
+        Literal["grid", "random", "tpe"],
+        arg(help="random and tpe try --trials points; pip install 'archer[search]'"),
+    ] = "grid",
+    trials: Annotated[int | None, arg(help="points that a search tries")] = None,
+    search_seed: Annotated[int, arg(help="seed of the search's own choices")] = 0,
+    heads: Annotated[int | None, arg(help="heads per mixer; default: the preset's, 1")] = None,
+    precision: Annotated[
+        Literal["fp32", "bf16"] | None, arg(help="default: bf16 on a GPU, fp32 elsewhere")
+    ] = None,
+    device: Annotated[Literal["auto", "cpu", "cuda"], arg(help="where to train")] = "auto",
+    workers: Annotated[int | None, arg(help="processes on a CPU; default: one per core")] = None,
+    out: Annotated[
+        Path | None, arg(help="folder for the files; default: results/sweep-RULE-PRESET")
+    ] = None,
+    store: Annotated[
+        str | None,
+        arg(metavar="URL", help="database of trials, as of archer bench; default: in the folder"),
+    ] = None,
+    yes: Annotated[bool, arg(help="train even a grid of more than 200 points")] = False,
+    dry_run: Annotated[bool, arg(help="say what it would cost and train nothing")] = False,
+) -> None:
+    """Try values of a rule's knobs side by side; choose on validation data, read the test once.
+
+    Always protocol strict. Stopped or killed, the same command continues.
+
+    Example: archer sweep momentum --set momentum.mu=0.7,0.8,0.9,0.95 --preset smoke
+    """
+    from archer.benchmark import find_device
+    from archer.cli.show import show_estimate
+    from archer.sweeps import plan_sweep
+    from archer.sweeps import sweep as run
+
+    device = find_device(device)  # type: ignore[assignment]
+    asked: dict[str, Any] = {
+        "set": set,
+        "learn": learn,
+        "chunk_sizes": _chunk_sizes(chunk_size),
+        "preset": preset,
+        "tasks": tasks,
+        "seeds": seeds,
+        "lrs": lr,
+        "weight_decays": weight_decay,
+        "search": None if search == "grid" else search,
+        "trials": trials,
+        "search_seed": search_seed,
+        "heads": heads,
+        "precision": precision,
+        "device": device,
+        "large": yes,
+    }
+    if dry_run:
+        show_estimate(plan_sweep(rule, **asked).cost, device, workers)
+        return
+    folder = out or Path("results") / f"sweep-{Path(rule).stem}-{preset}"
+    show_sweep(run(rule, **asked, workers=workers, out=folder, store=store))
+
+
+def _chunk_sizes(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in text.split(",")) if text else ()
+    except ValueError:
+        raise ArcherError(f"--chunk-size {text}: write whole numbers, as in 1,8,16") from None
+
+
+def show_sweep(results: "SweepResults") -> None:
+    """The chosen values, the curves, what to keep in mind, and where the files are."""
+    from archer.cli.show import console
+    from archer.report.knob_curves import curve_table
+    from archer.sweeps import words
+
+    def say(lines: Sequence[str]) -> None:
+        for line in lines:
+            console.print(f"- {line}", markup=False)
+
+    console.print(f"\n{words.title(results)}, {results.seconds:.0f} s\n", markup=False)
+    say(words.setup(results))
+    console.print("\nValidation accuracy of every point:\n")
+    console.print(_table(curve_table(results.curves)))
+    console.print("\nChosen on validation data, scored once on test data:\n")
+    console.print(_table(words.selection(results)))
+    if len(learned := words.learned(results)):
+        console.print("\nWhere learned knobs ended, per layer and head:\n")
+        console.print(_table(learned))
+    console.print(f"\n{words.CURVES}")
+    say(words.notes(results))
+    if results.out:
+        names = ("sweep.csv", "sweep.md", "sweep.html")
+        console.print("\nwrote " + ", ".join(str(results.out / name) for name in names))
+
+
+def _table(frame: "pd.DataFrame") -> "Table":
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table("", box=None, pad_edge=False)
+    for name in frame.columns:
+        table.add_column(str(name), justify="right")
+    for name, *cells in frame.itertuples():
+        table.add_row(Text(str(name)), *(Text(str(cell)) for cell in cells))
+    return table

@@ -1,0 +1,64 @@
+"""The best parameters of a trial in a file, and the module they make again."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+
+from archer.errors import ArcherError
+from archer.files import write_whole
+from archer.mad.trial import Trial, trial_from_json
+from archer.model.backbone import Backbone, build, extract
+from archer.train.results import EpochMetrics, epoch_from_json
+
+FORMAT = "archer weights 1"
+
+
+def file_of(folder: Path, trial: str) -> Path:
+    """Where the weights of the trial with this id are."""
+    return folder / f"{trial}.safetensors"
+
+
+def write(folder: Path, trial: Trial, best: EpochMetrics, module: Backbone) -> Path:
+    """Write a trial's module, with the trial and the metrics of that epoch. Raises ArcherError."""
+    tensors = {name: each.detach().cpu().clone() for name, each in module.state_dict().items()}
+    metadata = {
+        "format": FORMAT,
+        "trial": json.dumps(trial.to_json()),
+        "best": json.dumps(asdict(best)),
+    }
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ArcherError(f"cannot write to {folder}: {error.strerror}") from error
+    return write_whole(file_of(folder, trial.id), save(tensors, metadata))
+
+
+def read(path: Path) -> tuple[Backbone, Trial, EpochMetrics]:
+    """The module in a file, its trial, and its metrics. Raises ArcherError."""
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+            if metadata.get("format") != FORMAT:
+                raise ArcherError(f"{path} holds no weights of a trial: give one that bench wrote")
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        trial = trial_from_json(json.loads(metadata["trial"]))
+        best = epoch_from_json(json.loads(metadata["best"]))
+        module = untrained(trial)
+        module.load_state_dict(tensors)
+    except (SafetensorError, OSError, ValueError, KeyError, RuntimeError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ArcherError(
+            f"the weights in {path} cannot be read ({reason}): train the trial again"
+        ) from error
+    return module, trial, best
+
+
+def untrained(trial: Trial) -> Backbone:
+    """A trial's module before its training: ids [B, T] -> logits [B, T, V]."""
+    knobs = [dict(trial.knobs)]
+    return extract(
+        build(trial.rule, trial.model, [trial.stream], knobs=knobs, learn=trial.learn), 0
+    )

@@ -1,0 +1,179 @@
+"""From a store to one table: what was asked for, what there is of it, and what is missing."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import pandas as pd
+
+from archer.errors import ArcherError
+from archer.mad.plan import Plan, Row
+from archer.mad.presets import PRESETS, Preset
+from archer.mad.results import Results, curves_frame, trials_frame
+from archer.mad.settings import TASKS
+from archer.mad.trial import Protocol, Trial, trial_from_json
+from archer.record.checks import check_one_model, check_one_way
+from archer.record.places import in_order, in_table_order, never_asked, places_of
+from archer.report.record import MISSING
+from archer.rules.load import row_name
+from archer.store.look import descriptions, trained_by
+from archer.store.store import Store
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What of a store to take; None or nothing is everything there is."""
+
+    preset: str | None = None
+    protocol: str | None = None
+    runs: tuple[int, ...] = ()
+    rules: tuple[str, ...] = ()
+    tasks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """One table's trials out of a store.
+
+    trials: as in trials.csv, with status "missing" where a rule lacks a trial that its table needs.
+    runs: rows of the store's runs that asked for them or trained them. descriptions: the JSON of
+    each trial by id.
+    """
+
+    plan: Plan
+    trials: pd.DataFrame
+    curves: pd.DataFrame
+    runs: list[dict[str, Any]]
+    trained_by: Mapping[str, int]
+    descriptions: Mapping[str, dict[str, Any]]
+
+    @cached_property
+    def missing(self) -> pd.DataFrame:
+        """Rows of the trials that are not there."""
+        return self.trials[self.trials["status"] == MISSING]
+
+    @property
+    def results(self) -> Results:
+        """As a benchmark gives them back; the seconds are those of the trainings."""
+        own = self.trials.drop_duplicates("trial")
+        device = ", ".join(map(str, own["device"].unique()))
+        seconds = float(own["seconds"].sum())
+        return Results(self.plan, self.trials, seconds, device, curves=self.curves)
+
+    @cached_property
+    def graphs(self) -> dict[str, dict[str, Any]]:
+        """By name, the graph of every rule that is not built in: where all its hooks act.
+
+        On a sequence of one chunk parts of a rule fall away; the largest graph is the whole rule.
+        """
+        found: dict[str, dict[str, Any]] = {}
+        for row in self.plan.rows:
+            graph = self.descriptions[row.trial.id]["rule"]
+            whole = row_name(row.rule) == row.rule and "write" in graph
+            if whole and _size(graph) > _size(found.get(row.rule, {})):
+                found[row.rule] = graph
+        return found
+
+
+def gather(store: Store, choice: Choice | None = None) -> Gathered:
+    """Everything a store has for one table, of all its commands of one preset and protocol.
+
+    Raises ArcherError when that would be two tables: several presets or protocols, one rule run in
+    several ways, or models and trainings that differ between rules.
+    """
+    choice = choice or Choice()
+    plans = _plans(store, choice)
+    told = descriptions(store, sorted({id for plan in plans for _, _, id, _ in plan["rows"]}))
+    rows = _chosen(plans, {id: trial_from_json(data) for id, data in told.items()}, choice)
+    check_one_way(rows)
+    check_one_model(rows)
+    places = places_of(row.trial for row in rows)
+    rows = in_order(rows, places)
+    plan = Plan(_preset(plans[0]["preset"]), _protocol(plans[0]["protocol"]), (), tuple(rows), ())
+    ids = sorted({row.trial.id for row in rows})
+    by, asked = trained_by(store, ids), {plan["id"] for plan in plans}
+    runs = [r for r in store.runs() if r["id"] in set(by.values()) or r["plan"] in asked]
+    if choice.runs:
+        runs = [r for r in runs if r["id"] in {*by.values(), *choice.runs}]
+    outcomes = store.results(ids)
+    frame = _trials(store, plan, ids, outcomes)
+    whole = pd.concat([frame, *never_asked(frame, rows, places)], ignore_index=True)
+    return Gathered(plan, in_table_order(whole, places), curves_frame(outcomes), runs, by, told)
+
+
+def _plans(store: Store, choice: Choice) -> list[dict[str, Any]]:
+    """The plans to take, in the order in which they were first asked for."""
+    by_id, runs = {plan["id"]: plan for plan in store.plans()}, store.runs()
+    unknown = [str(run) for run in choice.runs if run not in {r["id"] for r in runs}]
+    if unknown:
+        raise ArcherError(f"{store.where} has no run {unknown[0]}; `archer status` lists its runs")
+    wanted = [run["plan"] for run in runs if not choice.runs or run["id"] in choice.runs]
+    plans = [by_id[id] for id in dict.fromkeys(wanted)]
+    for name in ("preset", "protocol"):
+        asked = getattr(choice, name)
+        there = list(dict.fromkeys(plan[name] for plan in plans))
+        plans = [plan for plan in plans if asked in (None, plan[name])]
+        if asked is not None and not plans:
+            have = ", ".join(there) or "nothing"
+            raise ArcherError(f"{store.where} holds nothing of {name} {asked}: it has {have}")
+    if not plans:
+        raise ArcherError(f"{store.where} holds no benchmark yet: run `archer bench` first")
+    for name in ("preset", "protocol"):
+        found = list(dict.fromkeys(plan[name] for plan in plans))
+        if len(found) > 1:
+            raise ArcherError(
+                f"{store.where} holds {name}s {' and '.join(found)}, and one table holds one: "
+                f"choose with --{name}"
+            )
+    return plans
+
+
+def _chosen(
+    plans: Iterable[Mapping[str, Any]], trials: Mapping[str, Trial], choice: Choice
+) -> list[Row]:
+    """Rows of the plans, each rule's trial once, without the rules and tasks not chosen."""
+    rows: dict[tuple[str, str], Row] = {}
+    for plan in plans:
+        for rule, _, id, same in plan["rows"]:
+            rows.setdefault((rule, id), Row(rule, trials[id], same))
+    for what, asked, known in (
+        ("rule", choice.rules, {rule for rule, _ in rows}),
+        ("task", choice.tasks, {row.trial.setting.task for row in rows.values()}),
+    ):
+        for name in asked:
+            if name not in known:
+                has = ", ".join(sorted(known))
+                raise ArcherError(f"the store holds no trial of {what} {name}: it has {has}")
+    order = choice.rules or tuple(dict.fromkeys(rule for rule, _ in rows))
+    tasks = choice.tasks or TASKS
+    return [
+        row
+        for rule in order
+        for row in rows.values()
+        if row.rule == rule and row.trial.setting.task in tasks
+    ]
+
+
+def _trials(store: Store, plan: Plan, ids: Sequence[str], outcomes: Mapping[str, Any]) -> Any:
+    """trials.csv of what was asked for; status "missing" for what has not ended nor failed."""
+    states, devices = store.states(ids), store.devices(ids)
+    failures = {id: reason for id, (status, reason) in states.items() if status == "failed"}
+    frame = trials_frame(plan, outcomes, failures, "unknown")
+    frame["device"] = [devices.get(id, "none") for id in frame["trial"]]
+    known = frame["trial"].isin([*outcomes, *failures])
+    frame["status"] = frame["status"].where(known, MISSING)
+    frame["reason"] = frame["reason"].where(known, "not trained yet")
+    return frame
+
+
+def _size(graph: Mapping[str, Any]) -> int:
+    return sum(len(graph[hook]["nodes"]) for hook in ("gate", "local", "write") if hook in graph)
+
+
+def _preset(name: str) -> Preset:
+    return PRESETS[name]() if name in PRESETS else Preset(name, "a preset of its own", ())
+
+
+def _protocol(name: str) -> Protocol:
+    return "mad-lab" if name == "mad-lab" else "strict"

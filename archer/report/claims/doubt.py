@@ -1,0 +1,173 @@
+"""A refutation needs a full reading: what keeps a doubtful one from being pronounced."""
+
+import re
+from dataclasses import dataclass, replace
+
+from archer.report.claims.clause import Clause
+from archer.report.claims.figures import Figure
+from archer.report.claims.mentions import Mention
+from archer.report.claims.rankings import PLACE, places
+from archer.report.claims.statements import Statement
+from archer.report.claims.table import AVERAGE, ScoreTable
+from archer.report.claims.understood import simple, understood
+from archer.report.claims.verdict import UNCLEAR, Outcome
+
+
+@dataclass(frozen=True)
+class Doubted:
+    """`part`, but unchecked where its refutation rests on a reading that is not the only one.
+
+    A figure must be no score, difference or extreme of what its sentence names; a comparison
+    must stand in a clause of which every word is understood.
+    """
+
+    part: Statement
+    clause: Clause
+
+    def judge(self, table: ScoreTable) -> Outcome:
+        outcome = self.part.judge(table)
+        if outcome.status == "refuted" and _doubtful(self.clause, outcome):
+            return UNCLEAR
+        return outcome
+
+
+def _doubtful(clause: Clause, outcome: Outcome) -> bool:
+    clear, tangled = understood(clause), _tangled(clause)
+    figures = _figures(clause, outcome.stated) if isinstance(outcome.stated, float) else {}
+    placed = figures and PLACE.search(clause.text)
+    if clear and simple(clause) and not tangled and not placed:
+        other = _explained if _of_a_score(clause, outcome.actual) else _a_score
+        return any(other(clause, figure) for figure in figures.values())
+    if figures:
+        return any(
+            not (clear and figure.unit in ("", "%") and _pinned(clause, where))
+            and _explained(clause, figure, clear)
+            for where, figure in figures.items()
+        )
+    return not clause.plain or tangled or _crowd(clause)
+
+
+def _of_a_score(clause: Clause, actual: float | str | None) -> bool:
+    """Was the figure held against a score, not a difference?"""
+    models, tasks = _names(clause)
+    scores = [clause.table.score(m, t) for m in models for t in tasks]
+    return isinstance(actual, float) and any(abs(actual - x) < 1e-9 for x in scores)
+
+
+def _a_score(clause: Clause, figure: Figure) -> bool:
+    """Taken for a difference, but a score of the very model and task."""
+    if figure.bound:
+        return False
+    models, tasks = _names(clause)
+    scores = [clause.table.score(m, t) for m in models for t in tasks]
+    return any(f.fits(x) == "yes" for f in figure.as_fraction() for x in scores)
+
+
+def _tangled(clause: Clause) -> bool:
+    """Two places on one task, or one in an aside: which model holds which is a guess."""
+    ranks, tasks = len(places(clause.text)), len(clause.tasks())
+    return ranks > 1 and (tasks < ranks or bool(re.search(r"[(:]", clause.text)))
+
+
+def _crowd(clause: Clause) -> bool:
+    """More names or figures than a plain comparison has."""
+    chain = re.search(r"M\d+ ?[><≥≤»] ?M\d|\b(?:order|ranking)\b", clause.text)
+    return not chain and (len(clause.models()) > 2 or len(clause.find("N")) > 2)
+
+
+def _figures(clause: Clause, stated: float) -> dict[tuple[int, int], Figure]:
+    """Where the figures of the clause stand that were judged as `stated`."""
+    s = clause.skeleton
+    found = [((a, b), s.figures[i]) for a, b, i in clause.find("N")]
+    found += [((a, b), f) for a, b, i in clause.find("R") for f in s.ranges[i]]
+    return {at: f for at, f in found if _stands_for(f, stated)}
+
+
+def _stands_for(figure: Figure, stated: float) -> bool:
+    values = (figure.value, *(f.value for f in figure.as_fraction()))
+    return any(abs(v - abs(stated)) < 1e-9 for v in values)
+
+
+def _pinned(clause: Clause, at: tuple[int, int]) -> bool:
+    """Its model or its task stands right beside the figure, and nothing else may be meant."""
+    before, after = clause.text[: at[0]], clause.text[at[1] :]
+    if any(f.unit in ("points", "pp") for f in clause.skeleton.figures):
+        return False  # perhaps a difference, its unit said elsewhere
+    if re.match(r"\s*(?:behind|ahead|below|above|under|over|higher|lower|better|worse)\b", after):
+        return False
+    tasks = {t.names for t in clause.skeleton.tasks}
+    base = clause.context.base or clause.default_base(None)
+    models = {m.names for m in clause.skeleton.models if m != base}
+    if len(tasks) <= 1:
+        of_model = re.search(r"\bM\d+ ?(?:\(|at |: ?|= ?|with |has |is at |reaches )?$", before)
+        return bool(of_model or re.match(r" with M\d", after))
+    beside = re.search(r"\bT\d+ ?(?:\(|: ?|at |by |= ?)?$", before)
+    return len(models) <= 1 and bool(beside or re.match(r"\s*(?:on|in|for|of) T\d", after))
+
+
+def _explained(clause: Clause, figure: Figure, clear: bool = True) -> bool:
+    """Is the figure some quantity of the names in its sentence (of the table when unclear)?"""
+    if figure.bound or figure.unit == "x":
+        return not clear
+    models, tasks = _names(clause)
+    if not clear:
+        models, tasks = list(clause.table.models), [*clause.table.tasks, AVERAGE]
+    plain = Figure(figure.value, figure.decimals, figure.unit, "", figure.approx)
+    # in a list the unit may stand once, at its end: "+9.4, +1.0, -5.6 pp"
+    readings = (*plain.as_fraction(), replace(plain, unit="pp").as_fraction()[0])
+    if any(f.fits(abs(x)) == "yes" for x in _scores(clause, models, tasks) for f in readings):
+        return True
+    changes = _signed(clause, models, tasks, figure)
+    if any(f.fits(abs(x)) == "yes" for x in changes for f in readings):
+        return True
+    if figure.unit != "%":
+        return False
+    percent = Figure(figure.value, figure.decimals, "", "", figure.approx)
+    return any(percent.fits(100 * abs(x)) == "yes" for x in _relative(clause, models, tasks))
+
+
+def _names(clause: Clause) -> tuple[list[str], list[str]]:
+    """Models and tasks that the sentence (or what it hangs on) speaks of."""
+    table, context, s = clause.table, clause.context, clause.skeleton
+    models = _distinct([*s.models, context.subject, context.base])
+    if table.baseline and table.baseline not in models:
+        models.append(table.baseline)
+    return models, _distinct([*s.tasks, context.tasks]) or [AVERAGE]
+
+
+def _distinct(mentions: list[Mention | None]) -> list[str]:
+    return list(dict.fromkeys(n for m in mentions if m for r in m.readings for n in r))
+
+
+def _scores(clause: Clause, models: list[str], tasks: list[str]) -> list[float]:
+    table = clause.table
+    found: list[float] = []
+    for task in tasks:
+        found += [table.score(m, task) for m in models]
+        ranked = sorted(table.score(m, task) for m in table.models)
+        found += [ranked[-1], ranked[0], ranked[-1] - ranked[0], ranked[-1] - ranked[-2]]
+    singles = tuple(t for t in tasks if t != AVERAGE)
+    return found + ([table.mean(m, singles) for m in models] if len(singles) > 1 else [])
+
+
+def _signed(clause: Clause, models: list[str], tasks: list[str], figure: Figure) -> list[float]:
+    """Differences that the figure may be; a sign of its own is against the baseline."""
+    table = clause.table
+    base = clause.context.base.single if clause.context.base else table.baseline
+    way = {"+": 1, "-": -1}.get(figure.sign, 0)
+    singles = tuple(t for t in tasks if t != AVERAGE)
+    columns = [(t,) for t in tasks] + ([singles] if len(singles) > 1 else [])
+    found = []
+    for a in models:
+        for b in models:
+            gaps = [table.mean(a, c) - table.mean(b, c) for c in columns] if a != b else []
+            found += [g for g in gaps if not way or (base in (None, b) and g * way > 0)]
+    return found
+
+
+def _relative(clause: Clause, models: list[str], tasks: list[str]) -> list[float]:
+    found: list[float] = []
+    for task in tasks:
+        scores = [clause.table.score(m, task) for m in models]
+        found += [a / b - 1 for a in scores for b in scores if b > 0 and a != b]
+    return found

@@ -1,0 +1,141 @@
+"""What a record says of itself, and whether it is whole. Its format is in docs/records.md."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from archer.errors import ArcherError
+from archer.mad.settings import COLUMNS
+
+FORMAT = 1
+MISSING = "missing"  # status of a trial that the table needs and nobody has trained
+IN_PLAN = {
+    **{"format": int, "preset": str, "protocol": str, "rules": list, "settings": list},
+    **{"seeds": list, "trials": int, "missing": int},
+}
+PLACE = ["setting", "lr", "weight_decay", "seed"]
+IN_TRIALS = (
+    *("rule", "row", "task", *PLACE, "status", "protocol"),
+    *("test_accuracy", "validation_accuracy", "validation_perplexity"),
+)
+
+
+@dataclass(frozen=True)
+class Record:
+    """plan: what plan.json holds. runs: environment.json's. commands: lines of command.txt."""
+
+    plan: Mapping[str, Any]
+    runs: list[dict[str, Any]]
+    commands: list[str]
+
+    @staticmethod
+    def load(folder: Path) -> "Record":
+        """Raises ArcherError for files that are missing, cannot be read, or are newer."""
+        plan = _json(folder / "plan.json")
+        lost = [name for name, kind in IN_PLAN.items() if not isinstance(plan.get(name), kind)]
+        if lost:
+            raise ArcherError(f"{folder / 'plan.json'} lacks {lost[0]!r}: the record is damaged")
+        if plan["format"] > FORMAT:
+            raise ArcherError(
+                f"{folder} was written by a newer Archer (record format {plan['format']}, this one "
+                f"knows {FORMAT}): update Archer"
+            )
+        runs = _json(folder / "environment.json").get("runs")
+        if not isinstance(runs, list) or not all(isinstance(run, dict) for run in runs):
+            raise ArcherError(f"{folder / 'environment.json'} lacks 'runs': the record is damaged")
+        return Record(plan, runs, _text(folder / "command.txt").splitlines())
+
+    def check(self, folder: Path, trials: pd.DataFrame) -> None:
+        """Raises ArcherError unless every rule has every trial that plan.json promises."""
+        if lost := [name for name in IN_TRIALS if name not in trials]:
+            raise ArcherError(f"{folder}: trials.csv lacks the column {lost[0]!r}: it is damaged")
+        if trials["protocol"].nunique() > 1:
+            raise ArcherError(f"{folder}: trials.csv mixes two protocols; one table holds one")
+        twice = trials.duplicated(["rule", *PLACE])
+        rules, settings = list(trials["rule"].unique()), set(trials["setting"])
+        places = trials[PLACE].drop_duplicates()
+        promised = int(self.plan["trials"])
+        if (
+            twice.any()
+            or len(trials) != promised
+            or rules != list(self.plan["rules"])
+            or settings != set(self.plan["settings"])
+            or len(places) * len(rules) != promised
+            or int((trials["status"] == MISSING).sum()) != int(self.plan["missing"])
+        ):
+            raise ArcherError(
+                f"{folder}: its trials are not those of plan.json ({len(trials)} rows, {promised} "
+                "promised): the record is damaged"
+            )
+
+    def about(self, trials: pd.DataFrame) -> str:
+        """The section of the report on the record itself, in Markdown."""
+        lines = [_run(run) for run in self.runs]
+        lines += missing(trials)
+        lines.append(str(self.plan.get("curves", "")))
+        lines.append("`trials.csv` is kept as `trials.csv.gz`; `archer report` makes the page")
+        commands = "\n".join(self.commands)
+        listed = "\n".join(f"- {line}" for line in lines if line)
+        return f"## This record\n\n{listed}\n\nCommands:\n\n```\n{commands}\n```\n"
+
+
+def is_record(folder: Path) -> bool:
+    """Whether a folder is a record, whole or not."""
+    return (folder / "plan.json").is_file()
+
+
+def check_record(folder: Path, trials: pd.DataFrame) -> None:
+    """Nothing for an ordinary result folder; raises ArcherError for a record with a gap."""
+    if is_record(folder):
+        Record.load(folder).check(folder, trials)
+
+
+def missing(trials: pd.DataFrame) -> list[str]:
+    """Sentences on what of a table nobody has trained."""
+    lost = trials[trials["status"] == MISSING]
+    if lost.empty:
+        return []
+    found = [f"partial record: {len(lost)} of {len(trials)} trials are missing"]
+    for (rule, task), part in lost.groupby(["rule", "task"], sort=False):
+        every = trials[(trials["rule"] == rule) & (trials["task"] == task)]
+        found.append(
+            f"missing: {len(part)} of {len(every)} trials of `{rule}` on {COLUMNS[str(task)]}"
+        )
+    return found
+
+
+def _run(run: Mapping[str, Any]) -> str:
+    """ "run 1, 2026-11-22 01:08 UTC: 72 trials on NVIDIA H200; archer 0.1.0, torch 2.11.0"."""
+    card = (run.get("card") or {}).get("name") or run.get("device", "unknown")
+    versions = run.get("versions") or {}
+    shown = ", ".join(
+        f"{name} {versions[name]}" for name in ("archer", "torch") if name in versions
+    )
+    commit = f", commit {run['commit'][:12]}" if run.get("commit") else ""
+    return (
+        f"run {run.get('run')}, {run.get('started')}: {run.get('trials')} trials trained on "
+        f"{card}; {shown}{commit}, code {str(run.get('code'))[:8]}"
+    )
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(_text(path))
+    except ValueError:
+        raise ArcherError(f"{path} is not JSON: the record is damaged") from None
+    if not isinstance(found, dict):
+        raise ArcherError(f"{path} is not what a record holds there: the record is damaged")
+    return found
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ArcherError(f"{path.parent} holds no {path.name}: it is no whole record") from None
+    except (OSError, UnicodeDecodeError):
+        raise ArcherError(f"{path} cannot be read: the record is damaged") from None

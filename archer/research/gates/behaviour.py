@@ -1,0 +1,77 @@
+"""What a rule computes, as numbers: its outputs on inputs that are the same for every rule."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from archer.check.inputs import Inputs, inputs
+from archer.rules.graph import KnobSpec, RuleGraph, SignalSpec
+from archer.rules.load import builtin_graph
+
+# Tokens whose output is looked at: around the ends of chunks of all sizes, and far in the second
+# chunk of the largest.
+TOKENS = (
+    *(0, 1, 2, 3, 4, 6, 8, 12, 16, 17, 31, 32, 33, 40, 63, 64, 65, 100, 128, 129, 200, 256, 257),
+    *(300, 512, 513, 700, 1024, 1025, 1100),
+)
+ALIKE = 1e-9
+
+
+def behaviour(rule: RuleGraph) -> str:
+    """The rule's outputs as text, to be compared by `alike`; two sets, divided by a bar.
+
+    In the first all knobs are at their defaults, in the second those that are learned lie inside
+    their bounds, since a learned mix may begin as an old rule.
+    """
+    first = _outputs(rule, {})
+    learned = {knob.name: _inside(knob) for knob in rule.knobs if knob.learn}
+    second = _outputs(rule, learned) if learned else first
+    return "|".join(" ".join(f"{x:.12g}" for x in numbers) for numbers in (first, second))
+
+
+def alike(a: str, b: str) -> bool:
+    """Whether two behaviours are equal to 1e-9, so that rounding does not make a rule new."""
+    try:
+        pairs = list(zip(_numbers(a), _numbers(b), strict=True))
+    except ValueError:
+        return False
+    return all(math.isclose(x, y, rel_tol=ALIKE, abs_tol=ALIKE) for x, y in pairs)
+
+
+def _numbers(text: str) -> list[float]:
+    return [float(number) for part in text.split("|") for number in part.split()]
+
+
+def _inside(knob: KnobSpec) -> float:
+    if knob.log:
+        return math.exp(0.7 * math.log(knob.low) + 0.3 * math.log(knob.high))
+    return 0.7 * knob.low + 0.3 * knob.high
+
+
+def _outputs(rule: RuleGraph, knobs: Mapping[str, float]) -> list[float]:
+    """One number per token of TOKENS: the sum of both heads' outputs."""
+    length = max(TOKENS) + 1
+    with torch.no_grad():
+        output, _ = _inputs(rule, length).run(rule, knobs)
+    chosen = output[0, list(TOKENS)].sum((-2, -1))
+    numbers: list[float] = chosen.tolist()
+    return numbers
+
+
+def _inputs(rule: RuleGraph, length: int) -> Inputs:
+    """q, k, v, beta are the same for every rule; so is the n-th signal of each activation."""
+    plain = inputs(builtin_graph("delta"), length, batch=1)
+    tensors = dict(plain.tensors)
+    seen: dict[str, int] = {}
+    for signal in rule.signals:
+        seen[signal.activation] = seen.get(signal.activation, 0) + 1
+        tensors[signal.name] = _signal(signal, length, seen[signal.activation])
+    return Inputs(tensors, rule.decay)
+
+
+def _signal(signal: SignalSpec, length: int, seed: int) -> Tensor:
+    alone = replace(builtin_graph("delta"), signals=(signal,))
+    return inputs(alone, length, batch=1, seed=seed).tensors[signal.name]

@@ -1,0 +1,294 @@
+"""The loop's memory: sessions, candidates, verdicts, dialogues and scores, in the store."""
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from archer.errors import ArcherError
+from archer.research import tables
+from archer.research.entries import (
+    Arm,
+    Entry,
+    Session,
+    candidate_id,
+    entry_of,
+    proposal_json,
+    session_of,
+)
+from archer.research.proposal import Outcome, Proposal, Spent
+from archer.research.settings import Settings
+from archer.research.tables import candidates, dialogues, scores, sessions, verdicts
+from archer.research.verdict import Gated, Verdict
+from archer.rules.load import BUILTIN
+from archer.rules.validate import is_plain_name
+from archer.store import Store
+from archer.store.environment import environment
+from archer.store.owner import Owner, is_gone, this_process
+from archer.store.run import now
+
+LONGEST_NAME = 60
+SCORES = ("rule", "stage", "split", "task", "seed", "accuracy")
+
+
+class Ledger:
+    """What the loop has done, step by step.
+
+    Guarantees: every method that writes does so in one transaction, so that a kill between two
+    calls loses nothing and a kill within one leaves the step undone. A session is worked on by one
+    process at a time. Raises ArcherError where the database cannot be used.
+    """
+
+    def __init__(self, store: Store, *, create: bool = True) -> None:
+        self.store = store
+        with self._transaction() as connection:
+            if not create and not tables.exist(connection):
+                raise ArcherError(f"{store.where}: no research there; `archer research` begins one")
+            tables.prepare(connection, store.where)
+
+    # sessions
+
+    def sessions(self) -> list[Session]:
+        """Every session, the oldest first."""
+        with self._transaction() as connection:
+            found = connection.execute(select(sessions).order_by(sessions.c.id)).mappings()
+            return [session_of(dict(row)) for row in found]
+
+    def begin(self, settings: Settings) -> Session:
+        """A new session, held by this process."""
+        owner = this_process()
+        with self._transaction() as connection:
+            row = {
+                "settings": json.dumps(settings.to_json()),
+                "environment": json.dumps(environment(settings.device)),
+                **vars(owner),
+                "started": now(connection),
+                "costs": "{}",
+                "reached": "{}",
+                "why": "",
+            }
+            made = connection.execute(sessions.insert().values(row))
+            assert made.inserted_primary_key is not None
+            return session_of({**row, "id": made.inserted_primary_key[0], "ended": None})
+
+    def take(self, session: Session) -> None:
+        """Hold a session. Raises ArcherError while another process of this machine works on it."""
+        mine = this_process()
+        with self._transaction() as connection:
+            at = sessions.c.id == session.id
+            row = connection.execute(select(sessions).where(at).with_for_update()).one()
+            owner = Owner(row.machine, row.pid, row.born)
+            here = owner.machine == mine.machine
+            if row.ended is None and here and owner != mine and not is_gone(owner):
+                raise ArcherError(
+                    f"{self.store.where}: process {owner.pid} is at work on it; wait, or stop it"
+                )
+            connection.execute(update(sessions).where(at).values(**vars(mine)))
+
+    def end(self, session: Session, why: str) -> None:
+        """Nothing is left to do."""
+        with self._transaction() as connection:
+            mine = update(sessions).where(sessions.c.id == session.id)
+            connection.execute(mine.values(ended=now(connection), why=why))
+
+    def costs(self, session: Session, costs: Mapping[str, float]) -> None:
+        """Record what built-in rules cost per token, relative to delta."""
+        with self._transaction() as connection:
+            mine = update(sessions).where(sessions.c.id == session.id)
+            connection.execute(mine.values(costs=json.dumps(dict(costs))))
+
+    def reached(self, session: Session, spent: Spent) -> None:
+        """Record the most that a language model can have cost so far, before it is asked."""
+        with self._transaction() as connection:
+            mine = update(sessions).where(sessions.c.id == session.id)
+            connection.execute(mine.values(reached=json.dumps(vars(spent))))
+
+    # candidates
+
+    def entries(self, session: int | None = None, arm: Arm | None = None) -> list[Entry]:
+        """Every proposal asked for, in that order."""
+        query = select(candidates).order_by(
+            candidates.c.session, candidates.c.arm.desc(), candidates.c.number
+        )
+        if session is not None:
+            query = query.where(candidates.c.session == session)
+        if arm is not None:
+            query = query.where(candidates.c.arm == arm)
+        with self._transaction() as connection:
+            return [entry_of(dict(row)) for row in connection.execute(query).mappings()]
+
+    def entry(self, id: str) -> Entry:
+        """The candidate whose id begins so, or of that name. Raises ArcherError."""
+        found = [e for e in self.entries() if e.name == id or (id and e.id.startswith(id))]
+        if len(found) != 1:
+            what = "no candidate" if not found else f"{len(found)} candidates"
+            raise ArcherError(f"{what} {id!r} in {self.store.where}; `archer research tree` lists")
+        return found[0]
+
+    def add(
+        self, session: Session, arm: Arm, number: int, proposal: Proposal, seconds: float
+    ) -> Entry:
+        """Record a proposal, with its expectations, before anything is done with it."""
+        return self._insert(session, arm, number, proposal, seconds, "waiting", "")
+
+    def add_nothing(
+        self, session: Session, arm: Arm, number: int, proposal: Proposal, reason: str
+    ) -> Entry:
+        """Record that nothing came of asking; the proposal has no source, only what it cost."""
+        reason = f"no proposal: {reason}"
+        return self._insert(
+            session, arm, number, proposal, proposal.spent.seconds, "refused", reason
+        )
+
+    def _insert(
+        self,
+        session: Session,
+        arm: Arm,
+        number: int,
+        proposal: Proposal,
+        seconds: float,
+        outcome: Outcome,
+        reason: str,
+    ) -> Entry:
+        id = candidate_id(session.id, arm, number)
+        with self._transaction() as connection:
+            taken = set(connection.scalars(select(candidates.c.name))) | set(BUILTIN)
+            name = proposal.name if _plain(proposal.name) else "unnamed"
+            name = name if name not in taken else f"{name}_{id}"
+            row = {
+                "id": id,
+                "session": session.id,
+                "arm": arm,
+                "number": number,
+                "name": name,
+                "source": proposal.source,
+                "proposal": proposal_json(proposal),
+                "outcome": outcome,
+                "reason": reason,
+                "asking": seconds,
+                "asked": now(connection),
+            }
+            try:
+                connection.execute(candidates.insert().values(row))
+            except IntegrityError as error:
+                raise ArcherError(
+                    f"{self.store.where}: another process works on session {session.id}; stop it"
+                ) from error
+            said = [
+                {"candidate": id, "position": i, "message": json.dumps(message, default=str)}
+                for i, message in enumerate(proposal.dialogue)
+            ]
+            if said:
+                connection.execute(insert(dialogues), said)
+        return self.entry(id)
+
+    def gated(self, entry: Entry, gated: Gated, seconds: float) -> None:
+        """Record every gate's verdict; a candidate that one refused has come to its end."""
+        refused = gated.failed
+        values: dict[str, Any] = {"gating": seconds, "protection": json.dumps(gated.protection)}
+        if refused is not None or gated.graph is None:
+            why = "the gates were not passed" if refused is None else _said(refused)
+            values |= {"outcome": "refused", "reason": why}
+        else:
+            graph = replace(gated.graph, name=entry.name)
+            values |= {
+                "graph": json.dumps(graph.to_json()),
+                "hash": graph.rule_hash,
+                "behaviour": gated.behaviour,
+                "cost": gated.cost if math.isfinite(gated.cost) else None,
+            }
+        with self._transaction() as connection:
+            connection.execute(delete(verdicts).where(verdicts.c.candidate == entry.id))
+            said = [
+                {"candidate": entry.id, "position": i, **vars(verdict)}
+                for i, verdict in enumerate(gated.verdicts)
+            ]
+            if said:
+                connection.execute(insert(verdicts), said)
+            if "outcome" in values:
+                values["ended"] = now(connection)
+            self._update(connection, entry, values)
+
+    def judged(
+        self, entry: Entry, outcome: Outcome, reason: str, stage: str, seconds: float, final: bool
+    ) -> None:
+        """Record what a stage made of a candidate; final: nothing is left to be done with it."""
+        with self._transaction() as connection:
+            values = {
+                "outcome": outcome,
+                "reason": reason,
+                "stage": stage,
+                "training": entry.training + seconds,
+                "ended": now(connection) if final else None,
+            }
+            self._update(connection, entry, values)
+
+    def _update(self, connection: Connection, entry: Entry, values: Mapping[str, Any]) -> None:
+        connection.execute(update(candidates).where(candidates.c.id == entry.id).values(values))
+
+    def verdicts(self, entry: Entry) -> list[Verdict]:
+        query = select(verdicts).where(verdicts.c.candidate == entry.id)
+        with self._transaction() as connection:
+            found = connection.execute(query.order_by(verdicts.c.position))
+            return [Verdict(row.gate, row.passed, row.reason, row.seconds) for row in found]
+
+    def dialogue(self, entry: Entry) -> list[Any]:
+        query = select(dialogues.c.message).where(dialogues.c.candidate == entry.id)
+        with self._transaction() as connection:
+            found = connection.scalars(query.order_by(dialogues.c.position))
+            return [json.loads(message) for message in found]
+
+    # scores
+
+    def scored(self, session: Session, stage: str, split: str, found: pd.DataFrame) -> None:
+        """Record accuracies: columns rule, task, seed, accuracy. What was there is replaced."""
+        rows = [
+            {
+                "session": session.id,
+                "rule": rule,
+                "stage": stage,
+                "split": split,
+                "task": task,
+                "seed": int(seed),
+                "accuracy": None if math.isnan(accuracy) else float(accuracy),
+            }
+            for rule, task, seed, accuracy in found[
+                ["rule", "task", "seed", "accuracy"]
+            ].itertuples(index=False)
+        ]
+        here = (scores.c.session == session.id, scores.c.stage == stage, scores.c.split == split)
+        with self._transaction() as connection:
+            for rule, seed in {(row["rule"], row["seed"]) for row in rows}:
+                old = delete(scores).where(*here, scores.c.rule == rule, scores.c.seed == seed)
+                connection.execute(old)
+            if rows:
+                connection.execute(insert(scores), rows)
+
+    def scores(self, session: int, split: str = "validation") -> pd.DataFrame:
+        """Columns rule, stage, split, task, seed, accuracy."""
+        query = select(*(scores.c[name] for name in SCORES))
+        query = query.where(scores.c.session == session, scores.c.split == split)
+        order = query.order_by(scores.c.stage, scores.c.rule, scores.c.task, scores.c.seed)
+        with self._transaction() as connection:
+            found = pd.DataFrame(connection.execute(order).all(), columns=list(SCORES))
+        return found.astype({"seed": int, "accuracy": float})
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
+        with self.store.transaction() as connection:
+            yield connection
+
+
+def _said(verdict: Verdict) -> str:
+    return f"{verdict.gate}: {verdict.reason}"
+
+
+def _plain(name: str) -> bool:
+    """Whether a rule may be called so; a proposer may have written anything."""
+    return is_plain_name(name) and name.isascii() and len(name) <= LONGEST_NAME

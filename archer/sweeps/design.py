@@ -1,0 +1,65 @@
+"""What stays the same at every point of a sweep, and the plan of some points."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import pandas as pd
+
+from archer.mad.plan import Plan, grouped, make_plan
+from archer.mad.presets import Preset
+from archer.mad.results import Results
+from archer.rules.peer import Contender
+from archer.sweeps.points import Point
+
+LARGEST = 96  # members of one population on a processor
+
+
+@dataclass(frozen=True)
+class Design:
+    """A rule, the settings and the lr x weight-decay grid of a preset, and seeds.
+
+    together: as few populations as possible, for a GPU; see `make_plan`.
+    """
+
+    rule: Contender
+    preset: Preset
+    seeds: int
+    precision: str
+    together: bool
+
+    @property
+    def trials_per_point(self) -> int:
+        """Rows of a plan that belong to one point."""
+        grid = len(self.preset.lrs) * len(self.preset.weight_decays)
+        return len(self.preset.settings) * grid * self.seeds
+
+    def plan(self, points: Sequence[Point]) -> Plan:
+        """Rows of the first point, then of the second, and so on; always protocol `strict`.
+
+        Points of one chunk size and the same learned knobs share populations. The plan is named
+        apart from benchmarks, so that `archer status` shows it so and no record takes it for one.
+        """
+        plans = [self._plan(point) for point in points]
+        rows = tuple(row for plan in plans for row in plan.rows)
+        trials = list({row.trial.id: row.trial for row in rows}.values())
+        populations = grouped(trials, LARGEST, self.together)
+        return replace(plans[0], preset=self._named(), rows=rows, populations=tuple(populations))
+
+    def _plan(self, point: Point) -> Plan:
+        chunk_size = point.chunk_size or self.preset.chunk_size
+        return make_plan(
+            [self.rule],
+            replace(self.preset, chunk_size=chunk_size),
+            protocol="strict",
+            seeds=self.seeds,
+            knobs=point.knobs,
+            precision=self.precision,
+        )
+
+    def _named(self) -> Preset:
+        return replace(self.preset, name=f"{self.preset.name} (sweep)")
+
+    def trials(self, results: Results, points: Sequence[Point]) -> pd.DataFrame:
+        """The trials table of a plan's results, with a column `point`: the label of each."""
+        labels = [point.label for point in points for _ in range(self.trials_per_point)]
+        return results.trials.assign(preset=self.preset.name, point=labels)

@@ -1,0 +1,130 @@
+"""What a sweep varies: knobs of one rule and its chunk size, read from what the user wrote."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from archer.errors import ArcherError
+from archer.mad.plan import Knobs
+from archer.rules.graph import KnobSpec
+from archer.rules.peer import Contender
+from archer.rules.validate import MAX_CHUNK_SIZE
+
+CHUNK_SIZE = "chunk_size"
+LEARNED = "learned"
+Value = float | str  # a number, or LEARNED
+
+
+@dataclass(frozen=True)
+class Swept:
+    """A knob ("momentum.mu") or the chunk size, and its values, or the interval to search in.
+
+    default: its value where nothing is said. log: between low and high by the logarithm.
+    """
+
+    name: str
+    default: float
+    values: tuple[Value, ...] = ()
+    low: float = 0.0
+    high: float = 0.0
+    log: bool = False
+
+    @property
+    def short(self) -> str:
+        """Without the rule."""
+        return self.name.rpartition(".")[2]
+
+
+def read_swept(
+    rule: Contender,
+    set: Sequence[str],
+    learn: Sequence[str] = (),
+    chunk_sizes: Sequence[int] = (),
+    default_chunk: int | None = None,
+    *,
+    search: bool = False,
+) -> tuple[Swept, ...]:
+    """Everything a sweep of a rule varies.
+
+    set: as in "momentum.mu=0.7,0.8,learned" or "adam.lr=0.5:1.5:5"; in a search also "low:high",
+    an interval. learn: knobs to train at every point; one that is not in `set` has that only.
+    Raises ArcherError for an unknown knob, a value out of bounds, an empty range or nothing.
+    """
+    found = [_read(text, rule, search, learn) for text in set]
+    named = [swept.name for swept in found]
+    Knobs(learn=tuple(learn)).check([rule])
+    found += [
+        Swept(name, _spec(name, rule).default, (LEARNED,))
+        for name in dict.fromkeys(learn)
+        if name not in named
+    ]
+    if chunk_sizes:
+        sizes = tuple(dict.fromkeys(_chunk_size(size) for size in chunk_sizes))
+        found.append(Swept(CHUNK_SIZE, default_chunk or rule.chunk_size, sizes))
+    if twice := sorted({name for name in named if named.count(name) > 1}):
+        raise ArcherError(f"--set {twice[0]} is given twice: list all its values in one")
+    if not found:
+        raise ArcherError(
+            f"nothing to sweep: give --set {rule.name}.KNOB=VALUES, --learn or --chunk-size; "
+            f"`archer rules` lists knobs"
+        )
+    return tuple(found)
+
+
+def _read(text: str, rule: Contender, search: bool, learn: Sequence[str]) -> Swept:
+    name, equals, given = (part.strip() for part in text.partition("="))
+    if not (name and equals and given):
+        raise ArcherError(f"--set {text}: write RULE.KNOB=VALUES, as in momentum.mu=0.7,0.8,0.9")
+    if ":" in given:
+        return _range(text, name, given.split(":"), rule, search)
+    values = tuple(dict.fromkeys(_value(text, part.strip()) for part in given.split(",")))
+    started = (name,) if name in learn else ()
+    for value in values:
+        learned = isinstance(value, str)
+        knobs = Knobs(learn=(name,)) if learned else Knobs({name: float(value)}, started)
+        knobs.check([rule])
+    return Swept(name, _spec(name, rule).default, values)
+
+
+def _range(text: str, name: str, parts: Sequence[str], rule: Contender, search: bool) -> Swept:
+    """low:high:n, evenly spaced (by the logarithm if the knob says so), or low:high to search."""
+    if len(parts) != 3 and not (search and len(parts) == 2):
+        how = "low:high or low:high:n" if search else "low:high:n, n being how many values"
+        raise ArcherError(f"--set {text}: write a range as {how}")
+    low, high = (_number(text, part) for part in parts[:2])
+    for end in (low, high):
+        Knobs({name: end}).check([rule])
+    if not low < high:
+        raise ArcherError(f"--set {text}: an empty range; its first end must be the lower one")
+    spec = _spec(name, rule)
+    if len(parts) == 2:
+        return Swept(name, spec.default, low=low, high=high, log=spec.log)
+    n = _number(text, parts[2])
+    if not 2 <= n <= 10_000 or n != int(n):
+        raise ArcherError(f"--set {text}: {parts[2]} values; a range has 2 or more")
+    spaced = (np.geomspace if spec.log else np.linspace)(low, high, int(n))
+    # twelve digits: what a user would have written, so that its trials are those of a list
+    inner = (float(f"{value:.12g}") for value in spaced[1:-1])
+    return Swept(name, spec.default, (low, *inner, high), log=spec.log)
+
+
+def _spec(name: str, rule: Contender) -> KnobSpec:
+    return rule.knob(name.partition(".")[2])
+
+
+def _value(text: str, part: str) -> Value:
+    return LEARNED if part == LEARNED else _number(text, part)
+
+
+def _number(text: str, part: str) -> float:
+    try:
+        return float(part)
+    except ValueError:
+        raise ArcherError(f"--set {text}: {part!r} is not a number") from None
+
+
+def _chunk_size(size: int) -> int:
+    if not 1 <= size <= MAX_CHUNK_SIZE:
+        raise ArcherError(f"--chunk-size {size}: use 1 to {MAX_CHUNK_SIZE} tokens")
+    return size

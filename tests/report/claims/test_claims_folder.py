@@ -1,0 +1,93 @@
+"""What a result folder adds to what can be checked: knobs, where they ended, and time."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from archer.report.claims import Details, verify
+from archer.report.claims.details import from_trials
+
+DATA = Path(__file__).parent / "data"
+TABLE = pd.read_csv(DATA / "nine.csv")
+STEPS = pd.DataFrame(
+    [("delta", "a", 10.0, 100), ("adam", "a", 17.0, 100), ("momentum", "a", 12.0, 100)],
+    columns=["row", "setting", "seconds", "steps"],
+)
+FOLDER = Details(
+    knobs={("momentum", "mu"): (0.7, 0.9), ("adam", "mu1"): (0.9,), ("adam", "eps"): (1e-8,)},
+    learned={("momentum", "mu"): (0.8312, 0.84)},
+    steps=STEPS,
+)
+
+
+def statuses(text, details=FOLDER):
+    return [v.status for v in verify(text, TABLE, details=details)]
+
+
+@pytest.mark.parametrize(
+    ("true", "false"),
+    [
+        ("momentum was run with mu = 0.9.", "momentum was run with mu = 0.95."),
+        ("With mu1 = 0.9, adam was tried.", "With mu1 = 0.8, adam was tried."),
+        ("With eps = 1e-8, adam was tried.", "With eps = 1e-6, adam was tried."),
+        ("The learned mu ends at 0.83.", "The learned mu ends at 0.73."),
+        ("momentum's μ ends at 0.84.", "momentum's μ ends at 0.9."),
+        ("adam takes 1.7 times as long as delta.", "adam takes 2.1 times as long as delta."),
+        ("adam is 1.7x slower than delta.", "adam is 1.2x slower than delta."),
+        ("momentum is 20 % slower than delta.", "momentum is 40 % slower than delta."),
+        ("adam took about 17 seconds.", "adam took about 27 seconds."),
+        ("adam takes 170 ms per step.", "adam takes 120 ms per step."),
+    ],
+)
+def test_knobs_and_times_are_held_against_the_trials(true, false):
+    assert statuses(true) == ["confirmed"]
+    assert statuses(false) == ["refuted"]
+    assert set(statuses(true, Details())) <= {"unchecked"}
+
+
+def test_a_score_beside_a_knob_is_still_checked():
+    assert statuses("momentum with mu=0.9 reaches 0.387 on Memorize.") == ["confirmed"] * 2
+    assert statuses("momentum with mu=0.9 reaches 0.487 on Memorize.") == ["confirmed", "refuted"]
+    text = "adam needs about 1.7 times the time of delta and loses 29.7 points on Noisy Recall."
+    assert statuses(text) == ["confirmed"] * 2
+
+
+def test_the_learning_rate_of_the_training_is_no_knob():
+    details = Details(knobs={("adam", "lr"): (1.0,)})
+    assert statuses("The learning rate was lr = 0.001 for adam.", details) == []
+    assert statuses("It was run with adam.lr = 0.5.", details) == ["refuted"]
+
+
+def test_details_come_from_trials():
+    rows = [
+        {
+            "rule": rule,
+            "row": row,
+            "task": "memorization",
+            "setting": "memorization",
+            "seed": 0,
+            "lr": lr,
+            "weight_decay": 0.0,
+            "status": "finished",
+            "test_accuracy": score,
+            "validation_accuracy": score,
+            "validation_perplexity": 1.0,
+            "protocol": "strict",
+            "identical_to": None,
+            "seconds": seconds,
+            "steps": 10,
+            "knob.mu": mu,
+            "learned.mu": ended,
+        }
+        for rule, row, lr, score, seconds, mu, ended in (
+            ("delta", "delta_row", 1e-3, 0.5, 2.0, None, None),
+            ("momentum", "momentum_row", 1e-3, 0.6, 5.0, 0.9, 0.8),
+            ("momentum", "momentum_row", 1e-2, 0.4, 5.0, 0.9, 0.6),
+        )
+    ]
+    details = from_trials(pd.DataFrame(rows))
+    assert details.knobs == {("momentum_row", "mu"): (0.9,)}
+    assert details.learned["momentum_row", "mu"] == pytest.approx((0.7, 0.8))  # all, selected
+    assert details.time_ratios("momentum_row", "delta_row") == pytest.approx((2.5, 5.0))
+    assert details.times("momentum_row") == pytest.approx({"all": 10.0, "trial": 5.0, "step": 0.5})

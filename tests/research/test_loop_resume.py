@@ -1,0 +1,172 @@
+"""The loop is killed at any instant, and goes on."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from standins import Family, plain_gate
+from test_loop import QUICK, loop
+
+from archer.errors import ArcherError
+from archer.research.ledger import Ledger
+from archer.research.settings import Budget
+from archer.store import open_store
+
+HERE = Path(__file__).parent
+
+
+class KilledError(BaseException):
+    """Stands for a kill: nothing but the store survives it."""
+
+
+def facts(made):
+    """Everything of a session that must not depend on when it was interrupted."""
+    entries = [
+        (e.id, e.name, e.source, e.outcome, e.reason, e.stage, e.hash, e.proposal)
+        for arm in ("search", "control")
+        for e in made.entries(arm)
+    ]
+    scores = [made.ledger.scores(1, split) for split in ("validation", "test")]
+    return entries, pd.concat(scores, ignore_index=True)
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("step", ["add", "gated", "scored", "judged", "end"])
+def test_interrupted_at_any_step_it_ends_as_if_it_had_not_been(tmp_path, monkeypatch, step, after):
+    settings = replace(QUICK, budget=Budget(3))
+    whole = loop(tmp_path / "whole", settings)
+    whole.run()
+    wanted, scores = facts(whole)
+    real, left = getattr(Ledger, step), [0]
+
+    def killed(self, *given):
+        left[0] -= 1
+        if left[0] == 0:
+            if after:
+                real(self, *given)
+            raise KilledError
+        return real(self, *given)
+
+    monkeypatch.setattr(Ledger, step, killed)
+    for life in range(1, 30):  # every life reaches one step further than the one before
+        left[0] = life
+        try:
+            made = loop(tmp_path / "killed", settings)
+            made.run()
+        except KilledError:
+            continue
+        break
+    assert life > 1
+    found, again = facts(made)
+    assert found == wanted
+    pd.testing.assert_frame_equal(again, scores)
+
+
+def test_killed_while_it_asks_gates_or_trains(tmp_path):
+    class Dying(Family):
+        def ask(self, history):
+            proposal = super().ask(history)
+            if history.number == 1 and len(self.asked) == 2:
+                raise KilledError
+            return proposal
+
+    gated = []
+    passing = plain_gate(tmp_path)
+
+    def gate(proposal, known):
+        gated.append(proposal.name)
+        if gated.count("scaled2") == 1 and proposal.name == "scaled2":
+            raise KilledError
+        return passing(proposal, known)
+
+    proposer = Dying()
+    for _ in range(3):
+        try:
+            made = loop(tmp_path, proposers={"search": proposer}, gate=gate)
+            made.run()
+        except KilledError:
+            continue
+    assert [e.outcome for e in made.entries("search")] == ["promoted"] * 4
+    assert proposer.asked == [0, 1, 1, 2, 3]  # number 1 was not recorded, and is asked again
+    assert gated == ["scaled0", "scaled1", "scaled2", "scaled2", "scaled3"]
+
+
+LOOP = """
+import sys, time
+from pathlib import Path
+from dataclasses import replace
+from standins import Family, FakeLab
+from test_loop import QUICK, loop
+from archer.research.settings import Budget
+class Slow(FakeLab):
+    def measure(self, *given):
+        time.sleep(0.05)
+        return super().measure(*given)
+made = loop(Path(sys.argv[1]), replace(QUICK, budget=Budget(8)), lab=Slow)
+made.ledger.take(made.session)
+print("ready", flush=True)
+print(made.run(), flush=True)
+"""
+
+
+def start(folder: Path) -> subprocess.Popen[str]:
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(HERE), *sys.path])}
+    command = [sys.executable, "-c", LOOP, str(folder)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+
+
+def test_kill_9_and_resume(tmp_path):
+    with start(tmp_path) as process, open_store(tmp_path) as store:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        ledger = Ledger(store)
+        with pytest.raises(ArcherError, match=f"process {process.pid} is at work on it"):
+            ledger.take(ledger.sessions()[0])
+        while len(ledger.entries()) < 3:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        half = ledger.entries()
+        assert len(half) < 8
+    with start(tmp_path) as process:
+        assert process.communicate(timeout=120)[0].endswith("candidates is spent\n")
+    with open_store(tmp_path) as store:
+        entries = Ledger(store).entries()
+    assert [e.number for e in entries] == list(range(8))
+    assert {e.outcome for e in entries} == {"promoted"}
+    assert [e.id for e in entries[: len(half)]] == [e.id for e in half]
+
+
+def test_two_that_do_not_see_each_other_cannot_both_add(tmp_path):
+    made = loop(tmp_path)
+    proposal = Family().ask(made.history("search", 0))
+    made.ledger.add(made.session, "search", 0, proposal, 0.0)
+    with pytest.raises(ArcherError, match="another process works on session 1"):
+        made.ledger.add(made.session, "search", 0, proposal, 0.0)
+
+
+def test_a_store_without_research_says_so(tmp_path):
+    with (
+        open_store(tmp_path) as store,
+        pytest.raises(ArcherError, match="no research there"),
+    ):
+        Ledger(store, create=False)
+
+
+def test_tables_of_a_newer_archer_are_left_alone(tmp_path):
+    from sqlalchemy import update
+
+    from archer.store.schema import meta
+
+    with open_store(tmp_path) as store:
+        Ledger(store)
+        with store.transaction() as connection:
+            connection.execute(update(meta).where(meta.c.key == "research").values(value="99"))
+        with pytest.raises(ArcherError, match="of a newer Archer"):
+            Ledger(store)

@@ -1,0 +1,76 @@
+"""`archer research` as a person uses it: stopped with Ctrl-C, continued, looked at."""
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from archer.errors import ArcherError
+from archer.research.ledger import Ledger
+from archer.store import open_store
+
+COMMAND = """
+import archer.cli as cli
+from archer.cli.research import research
+cli.COMMANDS["research"] = research
+cli.main()
+"""
+
+
+def archer(*words: str, cwd: Path) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", COMMAND, "research", *words]
+    return subprocess.Popen(
+        command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def asked(folder: Path) -> int:
+    """Candidates in the store, 0 while there is none."""
+    try:
+        with open_store(folder, create=False) as store:
+            return len(Ledger(store, create=False).entries())
+    except ArcherError:
+        return 0
+
+
+def test_ctrl_c_says_how_to_go_on_and_resume_does(tmp_path):
+    words = ("--budget", "1", "--preset", "smoke", "--device", "cpu", "--out", "found")
+    with archer(*words, cwd=tmp_path) as process:
+        while not asked(tmp_path / "found"):
+            assert process.poll() is None, process.communicate()[1]
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in errors
+    assert errors.splitlines()[-1] == (
+        "stopped: everything so far is kept; `archer research resume found` continues"
+    )
+    with archer("resume", "found", cwd=tmp_path) as process:
+        said, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors
+    assert "Of 1 proposal: 1 weeded." in said
+    assert asked(tmp_path / "found") == 1
+    with open_store(tmp_path / "found") as store:
+        (entry,) = Ledger(store).entries()
+        trained = [state for state, _ in store.states(list_of_trials(store)).values()]
+    assert entry.proposal.proposer == "evolution"
+    assert (tmp_path / "found" / "candidates" / f"{entry.id}.md").is_file()
+    assert set(trained) <= {"finished", "stopped", "diverged"}
+
+
+def list_of_trials(store):
+    return sorted({row[2] for plan in store.plans() for row in plan["rows"]})
+
+
+def test_another_session_does_not_begin_over_an_unfinished_one(tmp_path):
+    from archer.research.settings import Budget, Settings
+    from archer.research.start import begin
+
+    with open_store(tmp_path) as store:
+        Ledger(store).begin(Settings(Budget(3)))
+    with pytest.raises(ArcherError, match="unfinished session with other options"):
+        begin(Settings(Budget(4)), tmp_path, None, print)
