@@ -1,0 +1,171 @@
+"""One call of the generated kernels: room for what they store, and their launches."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from archer.memory.generated import Compiled
+from archer.memory.kernel_adjoint import adjoint_tensors
+from archer.memory.kernel_backward import backward_tensors
+from archer.memory.kernel_forward import forward_tensors, prepare_tensors
+from archer.memory.kernel_gradients import gradients_tensors
+
+
+def block(size: int) -> int:
+    """Tile size: the next power of two, at least 16."""
+    return max(16, 1 << (size - 1).bit_length())
+
+
+class Launch:
+    """One call's tensors by the names that the generated kernels give them.
+
+    kept: what `prepare` and `forward` store for the backward pass.
+    """
+
+    def __init__(self, compiled: Compiled, tensors: tuple[Tensor | None, ...]) -> None:
+        self.compiled, self.kernels = compiled, compiled.kernels
+        self.names = (
+            *(f"knob_{name}" for name in self.kernels.knobs),
+            *(f"signal_{name}" for name in self.kernels.signals),
+        )
+        named = zip(("q", "k", "v", "beta", "g", *self.names), tensors, strict=True)
+        self.inputs = {name: _rows(tensor) for name, tensor in named if tensor is not None}
+        self.N, self.T, self.H, _ = self.inputs["q"].shape
+        shape = self.kernels.shape
+        self.M = -(-self.T // shape.C)
+        self.programs = self.N * self.H
+        self.splits = -(-shape.d_v // shape.block_v)
+        self.kept: dict[str, Tensor] = {}
+
+    def new(self, *size: int, dtype: torch.dtype | None = None) -> Tensor:
+        q = self.inputs["q"]
+        return torch.empty(size, dtype=dtype or q.dtype, device=q.device)
+
+    def forward(self) -> Tensor:
+        self.kept = self._kept()
+        output = torch.empty_like(self.inputs["v"], memory_format=torch.contiguous_format)
+        if not self.kernels.single:
+            each = (self.programs * self.M,)
+            self._launch("prepare", each, prepare_tensors(self.kernels), {})
+        walk = self.programs, self.splits
+        self._launch("forward", walk, forward_tensors(self.kernels), {"o": output})
+        return output
+
+    def _kept(self) -> dict[str, Tensor]:
+        """Room for what the forward pass leaves to the backward pass."""
+        shape, kernels = self.kernels.shape, self.kernels
+        tiles = self.programs, self.M, shape.block_c
+        widths = {"q_unit": shape.d_k, "k_unit": shape.d_k, "E": shape.d_k, "Y": shape.d_v}
+        widths |= dict.fromkeys(("X", "L", "W"), shape.block_c)
+        names = {"Y", *kernels.weights}
+        kept = {}
+        if not kernels.single:
+            names |= {"q_unit", "k_unit", "X"}
+            scales = ("q_scale", "k_scale")
+            kept = {name: self.new(*tiles, dtype=torch.float32) for name in scales}
+        elif not kernels.folded:
+            names.add("X")
+        kept |= {name: self.new(*tiles, widths[name]) for name in sorted(names)}
+        states = "S", *(f"slot_{slot}" for slot in kernels.saved_slots)
+        size = self.programs, self.M, shape.d_v, shape.d_k
+        return kept | {name: self.new(*size) for name in states}
+
+    def backward(self, grad: Tensor) -> dict[str, Tensor]:
+        """Gradients by name."""
+        fp32 = torch.float32
+        each = self.N, self.T, self.H
+        found = {f"d{n}": torch.empty_like(self.inputs[n]) for n in ("q", "k", "v")}
+        found |= {f"d{n}": self.new(*each, dtype=fp32) for n in ("beta", "g") if n in self.inputs}
+        sums = self._single if self.kernels.single else self._walk_and_gather
+        found |= sums(_rows(grad), found)
+        return {
+            name: found[f"d{name}"].to(tensor.dtype)
+            for name, tensor in self.inputs.items()
+            if f"d{name}" in found
+        }
+
+    def _hook_sums(self, parts: int, knobs: tuple[int, ...]) -> dict[str, Tensor]:
+        """Room for the gradients of signals and knobs, by parts that are added up later."""
+        kernels, each, fp32 = self.kernels, (self.N, self.T, self.H), torch.float32
+        sums = {f"dsignal_{s}": self.new(parts, *each, dtype=fp32) for s in kernels.signals}
+        return sums | {f"dknob_{k}": self.new(*knobs, dtype=fp32) for k in kernels.trained}
+
+    def _single(self, grad: Tensor, found: dict[str, Tensor]) -> dict[str, Tensor]:
+        sums = self._hook_sums(1, (self.N, self.H))
+        tensors = backward_tensors(self.kernels)
+        self._launch("backward", (self.programs, 1), tensors, {"do": grad} | found | sums)
+        return {n: x[0] if n.startswith("dsignal_") else x for n, x in sums.items()}
+
+    def _walk_and_gather(self, grad: Tensor, found: dict[str, Tensor]) -> dict[str, Tensor]:
+        kernels, shape, splits = self.kernels, self.kernels.shape, self.splits
+        work = {
+            "do": grad,
+            "ddS": self.new(*self.kept["S"].shape),
+            "Z": self.new(self.programs, self.M, shape.block_c, shape.d_v),
+        }
+        if kernels.has_decay:
+            work["d_carry"] = self.new(splits, self.programs, self.M, dtype=torch.float32)
+        walked = self._hook_sums(splits, (splits, self.N, self.H))
+        walk = self.programs, splits
+        self._launch("adjoint", walk, adjoint_tensors(kernels), work | walked)
+        if kernels.has_decay:
+            work["d_carry"] = work["d_carry"].sum(0)
+        local = self._hook_sums(1, (self.N, self.H, self.M))
+        chunks = (self.programs * self.M,)
+        self._launch("gradients", chunks, gradients_tensors(kernels), work | found | local)
+        knobs = {f"dknob_{name}" for name in kernels.trained}
+        return {n: walked[n].sum(0) + (x.sum(-1) if n in knobs else x[0]) for n, x in local.items()}
+
+    def _launch(
+        self,
+        name: str,
+        grid: tuple[int, ...],
+        tensors: tuple[list[str], list[str]],
+        others: Mapping[str, Tensor],
+    ) -> None:
+        strided, plain = tensors
+        by_name = {**self.inputs, **self.kept, **others}
+        steps = [stride for each in strided for stride in by_name[each].stride()[:3]]
+        arguments = [by_name[each] for each in (*strided, *plain)]
+        kernel = getattr(self.compiled.module, name)
+        sizes = self.T, self.H, self.M
+        kernel[grid](*arguments, *sizes, *steps, **self._constants(name), **options(self, name))
+
+    def _constants(self, name: str) -> dict[str, Any]:
+        shape = self.kernels.shape
+        block_v = block(shape.d_v) if name == "prepare" else shape.block_v
+        if name == "gradients" and self.kernels.can_split:
+            block_v = min(64, block(shape.d_v))
+        return {
+            "C": shape.C,
+            "DK": shape.d_k,
+            "DV": shape.d_v,
+            "BC": shape.block_c,
+            "BK": shape.block_k,
+            "BV": block_v,
+            "SCALE": shape.d_k**-0.5,
+        }
+
+
+def options(launch: Launch, name: str) -> dict[str, int]:
+    """Warps and pipelining stages of a kernel, from measurements (docs/kernels.md)."""
+    shape = launch.kernels.shape
+    small = shape.block_c <= 32
+    if name == "prepare":
+        few = 1 if shape.block_k <= 32 else 2
+        return {"num_warps": few if small else 4, "num_stages": 1}
+    if shape.block_k <= 32:
+        return {"num_warps": 1 if small else 2, "num_stages": 3 if shape.block_c <= 16 else 2}
+    if name == "gradients":
+        stages = 2 if small else 3
+        return {"num_warps": 4 if small else 8, "num_stages": stages if shape.bf16 else 1}
+    if shape.block_k * shape.block_v > 128 * 64:
+        return {"num_warps": 8, "num_stages": 2}
+    return {"num_warps": 4, "num_stages": 2 if shape.block_v <= 32 else 3}
+
+
+def _rows(x: Tensor) -> Tensor:
+    """[N, T, H, D] with its last axis contiguous; anything else as it is."""
+    return x if x.ndim < 4 or x.stride(-1) == 1 else x.contiguous()
