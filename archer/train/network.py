@@ -84,7 +84,8 @@ def _unfusable(model: Backbone) -> str | None:
 
 
 def _fused(network: Network) -> Engine:
-    from archer.model.fused import FusedBackbone, Parameters
+    from archer.model.fused import FusedBackbone
+    from archer.model.fused_layer import Parameters
 
     flat = network.flat
     assert flat.low is not None

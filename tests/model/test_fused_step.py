@@ -7,7 +7,8 @@ import torch
 from torch.nn import functional
 
 from archer.model import ModelConfig, build
-from archer.model.fused import FusedBackbone, Parameters
+from archer.model.fused import FusedBackbone
+from archer.model.fused_layer import Parameters
 from archer.rules.load import builtin_graph
 
 B, T = 3, 13

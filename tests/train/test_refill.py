@@ -12,7 +12,8 @@ import torch
 
 from archer.errors import ArcherError
 from archer.model import ModelConfig
-from archer.model.fused import FusedBackbone, Parameters
+from archer.model.fused import FusedBackbone
+from archer.model.fused_layer import Parameters
 from archer.rules.load import builtin_graph
 from archer.train import running
 from archer.train.data import MemberData
