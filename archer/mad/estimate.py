@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from archer.mad.plan import Plan, Population, tokens
+from archer.mad.trial import Trial
 from archer.model.backbone import build
 from archer.model.config import ModelConfig
 from archer.rules.peer import Contender
+from archer.train.width import WIDEST, member_bytes
 
-# Share of the matrix-product rate a training step reaches; measured, see docs/performance.md.
-EFFICIENCY = {"cpu": 0.25, "cuda": 0.02}
+# Share of the matrix-product rate a training reaches; measured, see docs/performance.md.
+EFFICIENCY = {"cpu": 0.25, "cuda": 0.1}
 COPIES = 5  # of the parameters: values, gradients, two moments, best checkpoint
 
 
@@ -54,7 +56,7 @@ def estimate(plan: Plan, device: str) -> Estimate:
         ),
         training_tokens=sum(trained for trained, _ in counted),
         evaluation_tokens=sum(evaluated for _, evaluated in counted),
-        memory_bytes=max(map(memory, plan.populations)),
+        memory_bytes=max(memory(population, device) for population in plan.populations),
         seconds=operations / (matmul_rate(device) * EFFICIENCY[device]),
         notes=plan.notes,
     )
@@ -66,18 +68,30 @@ def parameters(rule: Contender, model: ModelConfig) -> int:
     return sum(p.numel() for p in build(rule, model, ["count"]).parameters())
 
 
-def memory(population: Population) -> int:
-    """Rough peak bytes: parameters with their copies, activations of one step, data."""
-    total = 0
-    for trial in population.trials:
-        config, setting = trial.model, trial.setting
-        values = COPIES * parameters(trial.rule, config)
-        per_token = config.blocks * (16 * config.dim + 4 * config.inner) + 3 * config.vocab_size
-        values += per_token * trial.regime.batch_size * config.length
-        examples = setting.num_train_examples + setting.num_validation_examples
-        values += 3 * (examples + setting.num_test_examples) * config.length
-        total += 4 * values
-    return total
+def memory(population: Population, device: str = "cpu") -> int:
+    """Rough peak bytes: parameters with their copies, activations of one step, data.
+
+    On a GPU no more than `WIDEST` members train at a time; the others wait with their parameters.
+    """
+    kept = sum(4 * (COPIES * parameters(t.rule, t.model) + _data(t)) for t in population.trials)
+    steps = sorted((_activations(trial, device) for trial in population.trials), reverse=True)
+    return kept + sum(steps if device == "cpu" else steps[:WIDEST])
+
+
+def _data(trial: Trial) -> int:
+    """Numbers of the three splits."""
+    setting = trial.setting
+    held_out = setting.num_validation_examples + setting.num_test_examples
+    return 3 * (setting.num_train_examples + held_out) * trial.model.length
+
+
+def _activations(trial: Trial, device: str) -> int:
+    """Bytes of one member's step: all of it kept by autograd, or what the fused kernels keep."""
+    config, batch = trial.model, trial.regime.batch_size
+    if device == "cuda" and trial.regime.precision == "bf16":
+        return member_bytes(trial.rule, config, batch)
+    per_token = config.blocks * (16 * config.dim + 4 * config.inner) + 3 * config.vocab_size
+    return 4 * per_token * batch * config.length
 
 
 @lru_cache(maxsize=2)

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from archer.mad.estimate import estimate, matmul_rate, memory, parameters
-from archer.mad.plan import make_plan
+from archer.mad.plan import Population, make_plan
 from archer.mad.presets import core, mad, smoke
 from archer.model.config import ModelConfig
 from archer.rules.load import BUILTIN, builtin_graph
@@ -60,3 +60,11 @@ def test_an_estimate_of_everything_takes_a_moment():
     began = time.perf_counter()
     assert estimate(everything, "cpu").trials == len(BUILTIN) * 396
     assert time.perf_counter() - began < 10
+
+
+def test_on_a_gpu_only_those_that_train_need_room_for_a_step():
+    trial = plan("delta", preset=core(), precision="bf16").populations[1].trials[0]
+    few, many = (memory(Population((trial,) * members), "cuda") for members in (96, 100))
+    one = memory(Population((trial,)), "cuda")
+    assert few == 96 * one
+    assert 0 < many - few < 4 * one / 2
