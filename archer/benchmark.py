@@ -16,6 +16,7 @@ from archer.mad.presets import preset as find_preset
 from archer.mad.results import Results, curves_frame, trials_frame
 from archer.mad.runner import run, worker_count
 from archer.mad.trial import Protocol
+from archer.mad.warm import warming
 from archer.mad.work import Keep
 from archer.report.files import write_results
 from archer.rules.load import BUILTIN
@@ -180,7 +181,7 @@ def _collect(
 
     outcomes: Outcomes = {}
     failures: Failures = {}
-    with watch(plan, progress) as show:
+    with watch(plan, progress) as show, warming(plan.populations, device):
         for event in run(plan.populations, device, workers, keep=keep):
             show(event)
             ids = [trial.id for trial in plan.populations[event.index].trials]

@@ -13,6 +13,7 @@ from typing import cast
 from archer.errors import ArcherError
 from archer.mad.plan import Plan, Population
 from archer.mad.runner import Event, run, thread_count, worker_count
+from archer.mad.warm import warming
 from archer.mad.work import NOTHING, Keep
 from archer.store.resume import remaining
 from archer.store.run import ENDED, Run
@@ -117,7 +118,8 @@ class _Training:
         with closing(self._events(device, workers, threads)) as events:
             if (first := next(events, None)) is None:
                 return False
-            with watch(replace(plan, populations=self.populations)) as show:
+            shown = replace(plan, populations=self.populations)
+            with watch(shown) as show, warming(self.populations, device):
                 for event in chain([first], events):
                     self._store(event)
                     show(event)

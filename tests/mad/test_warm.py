@@ -1,0 +1,60 @@
+"""Compiling ahead: the tiny trainings stand for their populations, and cost next to nothing."""
+
+import pytest
+
+from archer.mad import warm
+from archer.mad.plan import make_plan
+from archer.mad.presets import mad, smoke
+from archer.mad.warm import tiny, warming
+from archer.mad.work import train
+from archer.rules.load import builtin_graph
+
+
+def test_a_tiny_population_has_the_kernels_of_the_whole():
+    plan = make_plan([builtin_graph("gated_delta")], mad(), together=True, precision="bf16")
+    for population in plan.populations:
+        small = tiny(population)
+        a, b = small.trials[0], population.trials[0]
+        assert (a.rule, a.learn, a.regime.batch_size) == (b.rule, b.learn, b.regime.batch_size)
+        assert a.model.length == b.model.length
+        assert a.setting.num_tokens_to_copy == b.setting.num_tokens_to_copy
+        assert a.model.vocab_size == max(t.model.vocab_size for t in population.trials)
+        assert small.training_tokens == 2 * a.regime.batch_size * a.model.length
+
+
+def test_it_trains_one_step():
+    plan = make_plan([builtin_graph("momentum")], smoke())
+    for population in plan.populations:
+        results = train(tiny(population), "cpu")
+        assert [result.steps for result in results] == [1, 1]
+
+
+def test_a_processor_is_not_warmed(monkeypatch):
+    monkeypatch.setattr(warm, "Pool", lambda *_: pytest.fail("started"))
+    plan = make_plan([builtin_graph("delta")], smoke())
+    with warming(plan.populations, "cpu"):
+        pass
+
+
+def test_all_but_the_first_are_warmed_in_order(monkeypatch):
+    """Workers are started and ended, whatever the trainings inside do."""
+    made = []
+
+    class Spy:
+        def __init__(self, populations, *rest, **options):
+            made.append(([p.trials[0].setting.task for p in populations], options))
+
+        def open(self, workers):
+            made.append(workers)
+
+        def close(self):
+            made.append("closed")
+
+    monkeypatch.setattr(warm, "Pool", Spy)
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(4)))
+    monkeypatch.setattr("torch.cuda.mem_get_info", lambda: (2**40, 2**40))
+    plan = make_plan([builtin_graph("delta")], smoke())
+    with pytest.raises(KeyboardInterrupt), warming(plan.populations, "cuda"):
+        raise KeyboardInterrupt
+    tasks = [population.trials[0].setting.task for population in plan.populations]
+    assert made == [(tasks[1:], {"in_order": True}), 3, "closed"]
