@@ -118,8 +118,11 @@ def test_small_heads_take_two_kernels(way: str) -> None:
     assert len(names) == (2 if way == "two kernels" else 4)
 
 
+LENGTHS = [(1, "two kernels"), (31, "two kernels"), (63, "two kernels"), (37, "four kernels")]
+
+
 @pytest.mark.parametrize("name", BUILTIN)
-@pytest.mark.parametrize("T", [1, 31, 63])
+@pytest.mark.parametrize(("T", "way"), LENGTHS, indirect=["way"])
 def test_every_rule_in_output_and_all_gradients(name: str, T: int, way: str) -> None:
     assert_equal_to_engine(Call(builtin_graph(name), T=T))
 
