@@ -10,7 +10,7 @@ def inputs(kernels: Kernels) -> tuple[list[str], list[str]]:
     decay = ["g"] if kernels.has_decay else []
     signals = [f"signal_{name}" for name in kernels.signals]
     knobs = [f"knob_{name}" for name in kernels.knobs]
-    return ["beta", *decay, *signals, "do"], [*knobs, "q_unit", "k_unit", "Y"]
+    return ["q", "k", "beta", *decay, *signals, "do"], [*knobs, *kernels.scales, "Y"]
 
 
 def hook_gradients(kernels: Kernels) -> list[str]:
@@ -46,7 +46,7 @@ def adjoint(kernels: Kernels) -> str:
     text.add("for back in range(M):")
     body.add("chunk = M - 1 - back")
     body.chunk()
-    body.load_unit_keys()
+    body.load_keys()
     load_walk(body, kernels.adjoint_needs_S)
     U = load_values(body) if kernels.adjoint_needs_Y else "Y"
     write_vjp(body, U)
@@ -105,7 +105,7 @@ def write_vjp(text: Text, U: str) -> None:
     kernels = text.kernels
     graph, slots = kernels.vjps["write"], kernels.rule.slots
     if "dS" in graph.inputs:
-        text.add(f"dS = {text.dot(text.by('to_end', U), 'k')}")
+        text.add(f"dS = {text.dot(text.scaled('k', text.by('to_end', U)), 'k')}")
     own = {"S": "(carry * S)" if kernels.has_decay else "S", "dS": "dS", "grad.S": "S_bar"}
     for slot in slots:
         own |= {f"slots.{slot}": f"slot_{slot}", f"grad.slots.{slot}": f"{slot}_bar"}
@@ -131,16 +131,18 @@ def through_chunk(text: Text) -> None:
     if kernels.folded:
         text.add(f"Z = {text.dot('ddS', 'tl.trans(E)')}", f"Z = {text.dot('do', 'W', 'Z')}")
     else:
-        text.add(f"dU = {text.by('to_end', text.dot('ddS', 'tl.trans(k)'))}")
+        text.add(f"dU = {text.by('to_end', text.scaled('k', text.dot('ddS', 'tl.trans(k)')))}")
         own = {"U": "Y", "grad.U": "dU"}
         outputs = text.hook(kernels.vjps["gate"], own, "du", transposed=True)
         text.collect(_transposed_signals(outputs))
         text.add(f"dY = {text.dot('do', 'L', outputs['grad.U'])}", f"Z = {text.dot('dY', 'X')}")
     if kernels.has_decay:
         text.add("d_carry = tl.sum(T_bar * S)", "T_bar = carry * T_bar")
+    read = text.scaled("q", text.by("from_start", "do"))
+    erased = text.scaled("k", text.by("from_start", "(-beta[None, :] * Z)"))
     text.add(
-        f"S_bar = {text.dot(text.by('from_start', 'do'), 'q', 'T_bar')}",
-        f"S_bar = {text.dot(text.by('from_start', '(-beta[None, :] * Z)'), 'k', 'S_bar')}",
+        f"S_bar = {text.dot(read, 'q', 'T_bar')}",
+        f"S_bar = {text.dot(erased, 'k', 'S_bar')}",
     )
 
 

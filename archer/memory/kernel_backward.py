@@ -25,11 +25,10 @@ from archer.memory.triton_codegen import Kernels
 def backward_tensors(kernels: Kernels) -> tuple[list[str], list[str]]:
     """(tensors of [N, T, H, ...], others) that `backward` takes, in their order."""
     strided, others = inputs(kernels)
-    others = [name for name in others if name not in ("q_unit", "k_unit")]
     saved = ["S", *(f"slot_{slot}" for slot in kernels.saved_slots)]
     decay = ["dg"] if kernels.has_decay else []
     given = [*others, *through_tensors(kernels), *saved, *decay, "dbeta", *hook_gradients(kernels)]
-    return ["q", "k", *strided, "dq", "dk", "dv"], given
+    return [*strided, "dq", "dk", "dv"], given
 
 
 def backward(kernels: Kernels) -> str:

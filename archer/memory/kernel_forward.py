@@ -9,22 +9,20 @@ def prepare_tensors(kernels: Kernels) -> tuple[list[str], list[str]]:
     decay = ["g"] if kernels.has_decay else []
     signals = [f"signal_{name}" for name in kernels.signals]
     knobs = [f"knob_{name}" for name in kernels.knobs]
-    stored = ["q_unit", "k_unit", "q_scale", "k_scale", "X", *kernels.weights]
+    stored = [*kernels.scales, "X", *kernels.weights]
     return ["q", "k", "beta", *decay, *signals], [*knobs, *stored]
 
 
 def prepare(kernels: Kernels) -> str:
-    """Unit q and k, X, and L or its fold of one chunk: all that does not depend on S."""
+    """Norms, X, and L or its fold of one chunk: all that does not depend on S."""
     strided, others = prepare_tensors(kernels)
     text = Text(kernels)
     text.one_chunk()
     text.chunk()
     text.load_knobs()
     unit_keys(text)
-    for name in ("q", "k"):
-        if kernels.shape.unit:
-            text.add(f"tl.store({name}_scale_ptr + tile * BC + row, {name}_scale)")
-        text.add(f"tl.store({name}_unit_ptr + rows_k, {name}, mask=k_ok[None, :])")
+    for name in kernels.scales:
+        text.add(f"tl.store({name}_ptr + tile * BC + row, {name})")
     text.load_beta()
     text.load_decay()
     text.load_signals()
@@ -134,11 +132,9 @@ def forward_tensors(kernels: Kernels) -> tuple[list[str], list[str]]:
     signals = [f"signal_{name}" for name in kernels.signals]
     knobs = [f"knob_{name}" for name in kernels.knobs]
     saved = ["S", *(f"slot_{slot}" for slot in kernels.saved_slots)]
-    given = [] if kernels.single else ["q_unit", "k_unit"]
-    keys = ["q", "k"] if kernels.single else []
     within = kernels.weights if kernels.single and kernels.folded else ("X", *kernels.weights)
-    others = [*given, *within, "Y", *saved]
-    return [*keys, "v", "beta", *decay, *signals, "o"], [*knobs, *others]
+    others = [*kernels.scales, *within, "Y", *saved]
+    return ["q", "k", "v", "beta", *decay, *signals, "o"], [*knobs, *others]
 
 
 def forward(kernels: Kernels) -> str:
@@ -157,7 +153,7 @@ def forward(kernels: Kernels) -> str:
     if kernels.single:
         unit_keys(body)
     else:
-        body.load_unit_keys()
+        body.load_keys()
     body.load_rows("v", "vs", "v_ok")
     body.load_beta()
     body.load_decay()
@@ -182,7 +178,7 @@ def forward(kernels: Kernels) -> str:
     body.add("tl.store(Y_ptr + rows_v, tl.trans(Y).to(Y_ptr.dtype.element_ty), v_ok[None, :])")
     inside = ("R", "tl.trans(W)") if kernels.folded else ("Y", "tl.trans(L)")
     body.add(
-        f"o = {body.by('from_start', body.dot('S', 'tl.trans(q)'))}",
+        f"o = {body.by('from_start', body.scaled('q', body.dot('S', 'tl.trans(q)')))}",
         f"o = {body.dot(*inside, 'o')}",
         "tl.store(o_ptr + n * o_n + t[:, None] * o_t + h * o_h + vs[None, :],"
         " tl.trans(o).to(o_ptr.dtype.element_ty), mask=t_ok[:, None] & v_ok[None, :])",
@@ -194,7 +190,7 @@ def forward(kernels: Kernels) -> str:
 def read_memory(text: Text) -> None:
     """R = diag(beta) (V - exp(G) K S) and Y = X R, both [BV, BC]."""
     text.add(
-        f"read = {text.by('from_start', text.dot('S', 'tl.trans(k)'))}",
+        f"read = {text.by('from_start', text.scaled('k', text.dot('S', 'tl.trans(k)')))}",
         "R = beta[None, :] * (tl.trans(v).to(tl.float32) - read)",
         f"Y = {text.dot('R', 'tl.trans(X)')}",
     )
@@ -214,7 +210,7 @@ def write(text: Text, U: str) -> None:
     kernels = text.kernels
     if kernels.has_decay:
         text.add("S = carry * S")
-    added = ("R", "E") if kernels.folded else (text.by("to_end", U), "k")
+    added = ("R", "E") if kernels.folded else (text.scaled("k", text.by("to_end", U)), "k")
     if kernels.rule.is_default("write"):
         text.add(f"S = {text.dot(*added, 'S')}")
         return

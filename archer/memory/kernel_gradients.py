@@ -9,9 +9,8 @@ from archer.memory.triton_codegen import Kernels
 def gradients_tensors(kernels: Kernels) -> tuple[list[str], list[str]]:
     """(tensors of [N, T, H, ...], others) that `gradients` takes, in their order."""
     strided, others = inputs(kernels)
-    scales = ["q_scale", "k_scale"] if kernels.shape.unit else []
     decay = ["d_carry", "dg"] if kernels.has_decay else []
-    given = [*others, *scales, "S", "ddS", "Z", *decay, "dbeta", *hook_gradients(kernels)]
+    given = [*others, "S", "ddS", "Z", *decay, "dbeta", *hook_gradients(kernels)]
     return [*strided, "dq", "dk", "dv"], given
 
 
@@ -27,7 +26,8 @@ def gradients(kernels: Kernels) -> str:
     text.load_knobs()
     text.add(*(f"sum_{name} = 0.0" for name in kernels.trained))
     zero_signals(text)
-    text.load_unit_keys()
+    text.load_keys()
+    make_unit(text)
     text.load_beta()
     text.load_decay()
     text.load_signals()
@@ -43,6 +43,15 @@ def gradients(kernels: Kernels) -> str:
     for name in kernels.trained:
         end.add(f"tl.store(dknob_{name}_ptr + program * M + chunk, sum_{name})")
     return kernel("gradients", [*strided, *others], strided, text, body, end)
+
+
+def make_unit(text: Text) -> None:
+    """q and k become what `unit_keys` makes of them."""
+    scaled = bool(text.kernels.scales)
+    q, k = ("q_scale[:, None] * ", "k_scale[:, None] * ") if scaled else ("", "")
+    text.add(f"q = ({q}SCALE * q.to(tl.float32)).to(q.dtype)")
+    if scaled:
+        text.add(f"k = ({k}k.to(tl.float32)).to(k.dtype)")
 
 
 def zero_sums(text: Text) -> None:
@@ -161,10 +170,9 @@ def store_gradients(text: Text) -> None:
     units = {"q": "q.to(tl.float32) * (1.0 / SCALE)", "k": "k.to(tl.float32)"}
     for name, unit in units.items():
         if kernels.shape.unit:
-            scale = f"tl.load({name}_scale_ptr + tile * BC + row)"
             text.add(
                 f"unit = {unit}",
-                f"scale = {f'{name}_scale' if kernels.single else scale}[:, None]",
+                f"scale = {name}_scale[:, None]",
                 f"d{name} = scale * (d{name} - unit * tl.sum(unit * d{name}, 1)[:, None])",
             )
         store_rows(text, f"d{name}", f"d{name}", "ks", "k_ok")

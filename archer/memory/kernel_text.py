@@ -102,10 +102,24 @@ class Text:
             " mask=t_ok, other=0.0).to(tl.float32)"
         )
 
-    def load_unit_keys(self) -> None:
-        """What `prepare` stored of the chunk's k (unit) and q (unit, scaled), [BC, BK]."""
+    def load_keys(self) -> None:
+        """The chunk's q and k as they are given, [BC, BK], and what makes them unit, [BC]."""
         for name in ("q", "k"):
-            self.add(f"{name} = tl.load({name}_unit_ptr + rows_k, mask=k_ok[None, :], other=0.0)")
+            self.load_rows(name, "ks", "k_ok")
+        for name in self.kernels.scales:
+            self.add(f"{name} = tl.load({name}_ptr + tile * BC + row)")
+
+    def scaled(self, name: str, x: str) -> str:
+        """x [.., BC] times what makes the chunk's q (with 1 / sqrt(d_k)) or k unit.
+
+        Products with q and k as they are given are scaled by token, before or after; where the
+        kernel has made them unit itself, x alone.
+        """
+        if self.kernels.single:
+            return x
+        factors = [f"{name}_scale[None, :]"] if self.kernels.scales else []
+        factors += ["SCALE"] if name == "q" else []
+        return f"({' * '.join([*factors, x])})"
 
     def load_weights(self) -> None:
         """L, or W and E."""

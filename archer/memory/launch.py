@@ -57,16 +57,12 @@ class Launch:
         """Room for what the forward pass leaves to the backward pass."""
         shape, kernels = self.kernels.shape, self.kernels
         tiles = self.programs, self.M, shape.block_c
-        widths = {"q_unit": shape.d_k, "k_unit": shape.d_k, "E": shape.d_k, "Y": shape.d_v}
+        widths = {"E": shape.d_k, "Y": shape.d_v}
         widths |= dict.fromkeys(("X", "L", "W"), shape.block_c)
         names = {"Y", *kernels.weights}
-        kept = {}
-        if not kernels.single:
-            names |= {"q_unit", "k_unit", "X"}
-            scales = ("q_scale", "k_scale")
-            kept = {name: self.new(*tiles, dtype=torch.float32) for name in scales}
-        elif not kernels.folded:
+        if not (kernels.single and kernels.folded):
             names.add("X")
+        kept = {name: self.new(*tiles, dtype=torch.float32) for name in kernels.scales}
         kept |= {name: self.new(*tiles, widths[name]) for name in sorted(names)}
         states = "S", *(f"slot_{slot}" for slot in kernels.saved_slots)
         size = self.programs, self.M, shape.d_v, shape.d_k

@@ -2,7 +2,7 @@
 
 Notation as in `chunkwise`, with R = diag(beta) (V - diag(exp G) K S), so that Y = U0 - W S = X R:
 
-    prepare    one program per chunk: unit q and k, X = (I + A)^-1, L = local(lower(Q K^T) * D),
+    prepare    one program per chunk: norms of q and k, X = (I + A)^-1, L = local(lower(Q K^T) * D),
                and where no gate stands between them W = L X and E = X^T diag(exp(G_C - G)) K
     forward    one program per sequence, head and block of d_v, S and slots on chip:
                    Y = X R,  O = diag(exp G) Q S + L Y,  U = gate(Y)
@@ -102,6 +102,11 @@ class Kernels:
         shape = self.shape
         largest = max(shape.block_c, shape.block_k, shape.block_v)
         return largest <= ONE_WARP and shape.block_v >= shape.d_v
+
+    @property
+    def scales(self) -> tuple[str, ...]:
+        """What `prepare` stores so that others need no unit q and k."""
+        return ("q_scale", "k_scale") if self.shape.unit and not self.single else ()
 
     @property
     def names(self) -> tuple[str, ...]:
