@@ -1,201 +1,224 @@
 """Generated kernels against flash-linear-attention's, forward and backward, beside their floor.
 
     python benchmarks/kernels.py [--out kernels.json] [--rules delta momentum ...] [--quick]
+                                 [--precompile N]
 
-Needs a GPU. Every speed is the median of repeated runs on random data in one process; a case whose
-correctness check fails reports no speed. The floor is bytes over the measured copy bandwidth: q, k,
-v, o read or written once forward, and again with their gradients backward.
+Needs a GPU. Every speed is the median of repeated runs on random bf16 data in one process; a case
+whose correctness check fails reports no speed. The floor is bytes over the measured copy bandwidth:
+q, k, v, o read or written once forward, and again with their gradients backward.
 """
 
 import argparse
-import json
-import platform
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from common import (
+    NAN,
+    copy_bandwidth,
+    first_line,
+    need_gpu,
+    precompile,
+    slope,
+    table,
+    time_ms,
+    versions,
+    write_json,
+)
+from kernel_check import (
+    LIMIT,
+    Inputs,
+    Shape,
+    checked_length,
+    differentiate,
+    fla_error,
+    make_inputs,
+    run_archer,
+    run_fla,
+    worst_error,
+)
 
-from archer.memory.chunkwise import chunkwise
-from archer.memory.fused import fused
 from archer.rules.graph import RuleGraph
 from archer.rules.load import BUILTIN, builtin_graph
 
-SHAPES = ((3072, 128, 1, 128), (3072, 128, 4, 32), (384, 1024, 1, 128), (8, 4096, 16, 128))
-LENGTHS = ((512, 128), (64, 1024), (16, 4096), (4, 16384))  # sequences x length, 64 Ki tokens
-LIMIT = 1e-2  # relative error allowed for bf16 inputs
+SHAPES: tuple[Shape, ...] = (
+    (3072, 128, 1, 128), (3072, 128, 4, 32), (384, 1024, 1, 128), (8, 4096, 16, 128),
+)  # fmt: skip
+LENGTHS: tuple[Shape, ...] = tuple((2**19 // T, T, 1, 128) for T in (128, 1024, 4096, 16384))
+POPULATIONS: tuple[Shape, ...] = tuple((128 * P, 128, 1, 128) for P in (1, 6, 24, 48, 96))
+FORWARD, BOTH = 4, 11  # tensors of the size of q that must move
 
 
 @dataclass
 class Case:
-    """One measured case; times in milliseconds, NaN where the check failed."""
+    """One measured case; times in milliseconds, NaN where the check failed or nothing ran."""
 
-    name: str
-    shape: tuple[int, ...]
+    rule: str
+    shape: Shape
     error: float
-    forward: float
-    both: float
-    spread: float
+    checked_length: int
+    floor_forward: float
     floor: float
-    peer_both: float | None = None
+    forward: float = NAN
+    both: float = NAN
+    spread: float = NAN
+    peer_error: float = NAN
+    peer: float = NAN
+    peer_spread: float = NAN
+    note: str = ""
+    to_delta: float = field(default=NAN)
+
+    @property
+    def tokens(self) -> int:
+        return self.shape[0] * self.shape[1]
 
 
-Inputs = dict[str, Tensor]
-
-
-def make_inputs(rule: RuleGraph, shape: tuple[int, ...], dtype: torch.dtype) -> Inputs:
-    """Random q, k, v, beta (and g), each wanting a gradient, and the output's adjoint `do`."""
+def make_case(rule: RuleGraph, shape: Shape, bandwidth: float) -> Case:
+    """A case with its check done and its floor, not timed yet. bandwidth: bytes per second."""
     N, T, H, D = shape
-    torch.manual_seed(0)
-    made = {name: torch.randn(N, T, H, D, device="cuda", dtype=dtype) for name in ("q", "k", "v")}
-    made["beta"] = torch.rand(N, T, H, device="cuda")
-    if rule.decay:
-        made["g"] = -0.1 * torch.rand(N, T, H, device="cuda")
-    made = {name: tensor.requires_grad_() for name, tensor in made.items()}
-    return made | {"do": torch.randn(N, T, H, D, device="cuda", dtype=dtype)}
+    tensor = 2 * N * T * H * D / bandwidth * 1e3
+    error, checked = worst_error(rule, shape), checked_length(rule, T)
+    return Case(rule.name, shape, error, checked, FORWARD * tensor, BOTH * tensor)
 
 
-def knobs_of(rule: RuleGraph) -> dict[str, float]:
-    """Defaults; Adam's eps at 1e-2, where it is not ill-conditioned."""
-    return {k.name: 1e-2 if k.name == "eps" else k.default for k in rule.knobs}
-
-
-def differentiate(output: Tensor, inputs: Inputs) -> list[Tensor]:
-    wanted = [tensor for name, tensor in inputs.items() if name != "do"]
-    return list(torch.autograd.grad(output, wanted, inputs["do"].to(output.dtype)))
-
-
-def run_archer(rule: RuleGraph, inputs: Inputs) -> Tensor:
-    given = {name: inputs[name] for name in ("q", "k", "v", "beta")}
-    return fused(rule, **given, g=inputs.get("g"), knobs=knobs_of(rule), unit=True)
-
-
-def unit(x: Tensor) -> Tensor:
-    return x * (x.square().sum(-1, keepdim=True) + 1e-6).rsqrt()
-
-
-def worst_error(rule: RuleGraph, shape: tuple[int, ...]) -> float:
-    """Largest relative error of output and gradients against the float64 engine, few sequences."""
-    inputs = make_inputs(rule, (2, min(shape[1], 512), *shape[2:]), torch.bfloat16)
-    output = run_archer(rule, inputs)
-    got = [output, *differentiate(output, inputs)]
-    exact = {name: x.detach().double().requires_grad_() for name, x in inputs.items()}
-    expected, _ = chunkwise(
-        rule,
-        unit(exact["q"]),
-        unit(exact["k"]),
-        exact["v"],
-        exact["beta"],
-        exact.get("g"),
-        knobs=knobs_of(rule),
-    )
-    wanted = [expected, *differentiate(expected, exact)]
-    errors = [(a.double() - b).norm() / b.norm() for a, b in zip(got, wanted, strict=True)]
-    return float(torch.stack(errors).max())
-
-
-def time_ms(call: Callable[[], Any]) -> tuple[float, float]:
-    """Median and spread (80th minus 20th percentile) in ms."""
-    from triton.testing import do_bench
-
-    low, median, high = do_bench(call, warmup=20, rep=100, quantiles=[0.2, 0.5, 0.8])
-    return median, high - low
-
-
-def measure(rule: RuleGraph, shape: tuple[int, ...], bandwidth: float) -> Case:
-    error = worst_error(rule, shape)
-    nan = float("nan")
-    tensor = 2 * shape[0] * shape[1] * shape[2] * shape[3]
-    case = Case(rule.name, shape, error, nan, nan, nan, 11 * tensor / bandwidth * 1e3)
-    if not error < LIMIT:
+def measure(rule: RuleGraph, shape: Shape, bandwidth: float, peer: bool) -> Case:
+    """Times a case, and flash-linear-attention's kernel where it has one and `peer` holds."""
+    case = make_case(rule, shape, bandwidth)
+    if not case.error < LIMIT:
+        case.note = "check failed: no speed"
         return case
-    inputs = make_inputs(rule, shape, torch.bfloat16)
+    inputs = make_inputs(rule, shape)
     case.forward, _ = time_ms(lambda: run_archer(rule, inputs))
     case.both, case.spread = time_ms(lambda: differentiate(run_archer(rule, inputs), inputs))
-    if rule.name in ("delta", "gated_delta"):
-        case.peer_both = measure_peer(rule, inputs)
+    if peer and rule.name in ("delta", "gated_delta"):
+        time_peer(case, rule, inputs)
     return case
 
 
-def measure_peer(rule: RuleGraph, inputs: Inputs) -> float | None:
-    """flash-linear-attention's kernel on the same inputs, if it is installed and runs."""
+def time_peer(case: Case, rule: RuleGraph, inputs: Inputs) -> None:
+    """flash-linear-attention's kernel on the same inputs; the note says why it did not run."""
+    theirs = {**inputs, "beta": inputs["beta"].detach().to(inputs["q"].dtype).requires_grad_()}
     try:
-        from fla.ops.delta_rule import chunk_delta_rule
-        from fla.ops.gated_delta_rule import chunk_gated_delta_rule
-    except ImportError:
-        return None
-    arguments = {name: inputs[name] for name in ("q", "k", "v", "beta")}
-    arguments["beta"] = arguments["beta"].to(torch.bfloat16)
-
-    def peer() -> list[Tensor]:
-        if rule.decay:
-            o, _ = chunk_gated_delta_rule(**arguments, g=inputs["g"], use_qk_l2norm_in_kernel=True)
-        else:
-            o, _ = chunk_delta_rule(**arguments, use_qk_l2norm_in_kernel=True)
-        return differentiate(o, inputs)
-
-    try:
-        return time_ms(peer)[0]
+        case.peer_error = fla_error(rule.name, case.checked_length, *case.shape[2:])
+        case.peer, case.peer_spread = time_ms(lambda: differentiate(run_fla(rule, theirs), theirs))
     except Exception as error:
-        print(f"flash-linear-attention does not run {rule.name}: {str(error).splitlines()[0]}")
-        return None
+        case.note = f"fla: {first_line(error)}"
 
 
-def copy_bandwidth() -> float:
-    """Bytes per second of a large device-to-device copy, read and written bytes counted."""
-    x = torch.empty(2**30, device="cuda", dtype=torch.bfloat16)
-    y = torch.empty_like(x)
-    return 2 * x.nbytes / (time_ms(lambda: y.copy_(x))[0] * 1e-3)
+def chosen(rules: list[str], quick: bool) -> list[tuple[str, Shape]]:
+    """Rules and shapes of the table; quick: the rules without a peer at the first shape only."""
+    peers = ("delta", "gated_delta")
+    return [
+        (rule, shape)
+        for shape in SHAPES
+        for rule in rules
+        if not quick or shape == SHAPES[0] or rule in peers
+    ]
 
 
-def show(case: Case, delta: float | None) -> str:
-    peer = (
-        f"{case.peer_both:7.3f} {case.peer_both / case.both:5.2f}x" if case.peer_both else " " * 14
-    )
-    ratio = f"{case.both / delta:5.2f}" if delta else "     "
-    return (
-        f"{case.name:18s}{case.shape!s:24s}{case.error:9.1e}{case.forward:9.3f}{case.both:9.3f}"
-        f" +-{case.spread:5.3f}{case.floor:8.3f} {peer} {ratio}"
-    )
+def compare_to_delta(cases: list[Case]) -> None:
+    """Sets every case's time over that of `delta` at the same shape."""
+    delta = {case.shape: case.both for case in cases if case.rule == "delta"}
+    for case in cases:
+        case.to_delta = case.both / delta.get(case.shape, NAN)
+
+
+def slopes(growth: list[Case]) -> list[dict[str, Any]]:
+    """How cost grows, by rule: with length at 524,288 tokens, with population at length 128."""
+    found = []
+    for rule in dict.fromkeys(case.rule for case in growth):
+        for size, axis, shapes in (("length", 1, LENGTHS), ("sequences", 0, POPULATIONS)):
+            mine = [c for c in growth if c.rule == rule and c.shape in shapes and c.both == c.both]
+            if len(mine) > 1:
+                points = {c.shape[axis]: (c.both, c.tokens) for c in mine}
+                found.append({"rule": rule, **slope(size, points)})
+    for each in found:
+        costs = each["ns_per_token"]
+        if 16384 in costs and 1024 in costs and each["size"] == "length":
+            each["16384_to_1024"] = costs[16384] / costs[1024]
+    return found
+
+
+HEAD = (
+    "rule", "shape", "error", "fwd ms", "both ms", "spread", "floor", "/floor", "/delta",
+    "fla error", "fla ms", "fla/ours", "note",
+)  # fmt: skip
+
+
+def show(cases: list[Case], grown: list[dict[str, Any]]) -> str:
+    """The table and, below it, time per token by size."""
+    lines = [
+        (c.rule, "x".join(map(str, c.shape)), c.error, c.forward, c.both, c.spread, c.floor,
+         c.both / c.floor, c.to_delta, c.peer_error,
+         c.peer, c.peer / c.both, c.note)
+        for c in cases
+    ]  # fmt: skip
+    said = []
+    for s in grown:
+        costs = ", ".join(f"{at}: {1 / ns:.3f}" for at, ns in s["ns_per_token"].items())
+        ratio = s.get("16384_to_1024", NAN)
+        said.append(
+            f"{s['rule']} against {s['size']}: tokens per ns {costs}; time ~ size^"
+            f"{s['exponent']:.3f}" + (f"; per token 16384 / 1024 {ratio:.3f}" * (ratio == ratio))
+        )
+    return "\n".join([table(HEAD, lines), *said])
+
+
+def compile_case(job: tuple[str, Shape]) -> None:
+    """A case once, and its check, for the kernels in Triton's cache."""
+    rule, shape = builtin_graph(job[0]), job[1]
+    worst_error(rule, shape)
+    inputs = make_inputs(rule, shape)
+    differentiate(run_archer(rule, inputs), inputs)
+    torch.cuda.synchronize()
+    torch.cuda.empty_cache()
+
+
+def as_record(cases: list[Case], growth: list[Case], bandwidth: float) -> dict[str, Any]:
+    compare_to_delta(cases)
+    facts = {**versions(), "bandwidth": bandwidth, "limit": LIMIT, "slopes": slopes(growth)}
+    return facts | {"cases": list(map(asdict, cases)), "growth": list(map(asdict, growth))}
+
+
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path, help="JSON file to write")
+    parser.add_argument("--rules", nargs="+", default=list(BUILTIN), choices=list(BUILTIN))
+    parser.add_argument("--quick", action="store_true", help="first shape only for most rules")
+    parser.add_argument("--precompile", type=int, default=0, metavar="N", help="processes")
+    return parser.parse_args(arguments)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=Path)
-    parser.add_argument("--rules", nargs="*", default=list(BUILTIN))
-    parser.add_argument("--quick", action="store_true", help="first shape only for most rules")
-    options = parser.parse_args()
-    if not torch.cuda.is_available():
-        parser.error("this benchmark needs a GPU")
+    options = parse()
+    need_gpu()
+    jobs = chosen(options.rules, options.quick)
+    growing = ["delta"] if options.quick else options.rules
+    growth = [(rule, shape) for rule in growing for shape in (*LENGTHS, *POPULATIONS)]
+    if options.precompile:
+        precompile(options.precompile, compile_case, [*jobs, *growth])
     bandwidth = copy_bandwidth()
-    print(
-        f"{torch.cuda.get_device_name()}, torch {torch.__version__}, "
-        f"copy {bandwidth / 1e12:.2f} TB/s"
-    )
-    print(
-        f"{'rule':18s}{'shape':24s}{'error':>9s}{'fwd ms':>9s}{'both ms':>9s}{'':8s}{'floor':>8s}"
-        f"{'peer ms':>9s}{'ratio':>6s} /delta"
-    )
     cases: list[Case] = []
-    for shape in SHAPES:
-        delta: float | None = None
-        for name in options.rules:
-            if options.quick and shape != SHAPES[0] and name not in ("delta", "gated_delta"):
-                continue
-            cases.append(measure(builtin_graph(name), shape, bandwidth))
-            delta = cases[-1].both if name == "delta" else delta
-            print(show(cases[-1], delta), flush=True)
-    print("per token against length, delta, ns (1 head x 128):")
-    for sequences, length in LENGTHS:
-        case = measure(builtin_graph("delta"), (sequences * 8, length, 1, 128), bandwidth)
-        cases.append(case)
-        print(f"  {length:6d} {case.both * 1e6 / (sequences * 8 * length):8.3f}", flush=True)
-    if options.out:
-        versions = {"torch": torch.__version__, "python": platform.python_version()}
-        record = {"card": torch.cuda.get_device_name(), "bandwidth": bandwidth, **versions}
-        options.out.write_text(json.dumps(record | {"cases": [asdict(c) for c in cases]}, indent=1))
+    grown: list[Case] = []
+    for done, planned, peer in ((cases, jobs, True), (grown, growth, False)):
+        for job in planned:
+            done.append(_measured(job, bandwidth, peer))
+            write_json(options.out, as_record(cases, grown, bandwidth))  # what is measured is kept
+    facts = ", ".join(f"{name} {text}" for name, text in versions().items())
+    print(f"\n{facts}, copy {bandwidth / 1e12:.2f} TB/s\n{show(cases, slopes(grown))}")
+
+
+def _measured(job: tuple[str, Shape], bandwidth: float, peer: bool) -> Case:
+    """A case, said while the next one runs."""
+    rule = builtin_graph(job[0])
+    try:
+        case = measure(rule, job[1], bandwidth, peer)
+    except Exception as error:  # a row without figures, so that the others are not lost
+        case = Case(job[0], job[1], NAN, 0, NAN, NAN, note=f"failed: {first_line(error)}")
+    said = f"error {case.error:.1e}, {case.both:.3f} ms {case.note}"
+    print(f"{case.rule} {case.shape}: {said}", flush=True)
+    return case
 
 
 if __name__ == "__main__":

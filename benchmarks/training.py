@@ -1,85 +1,104 @@
 """Tokens per second of the whole training step: gather, forward, backward, AdamW.
 
-    python benchmarks/training.py [--out training.json] [--profile]
+    python benchmarks/training.py [--out training.json] [--profile] [--precompile N] [--quick]
 
-Needs a GPU. Each line is the median of repeated recorded steps (one CUDA graph), bf16, random data.
+Needs a GPU. Each row is the median of repeated recorded steps (one CUDA graph), bf16, on random
+words; the rows of flash-linear-attention are its DeltaNet layer in the same model, one model at a
+time, unrecorded (benchmarks/one_model.py). A row whose losses are off (check below) has no speed.
 """
 
 import argparse
-import json
-import platform
 import time
+from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-
-from archer.model import ModelConfig, build
-from archer.rules.load import builtin_graph
-from archer.train.data import Split
-from archer.train.network import Network
-from archer.train.running import Running
-
-BATCH = 128
-EXAMPLES = 1280
-WORDS = 16
-CASES: tuple[dict[str, Any], ...] = (
-    *({"P": members, "T": 128} for members in (1, 6, 24, 48, 96)),
-    *({"P": 48, "T": 128, "rule": rule} for rule in ("momentum", "adam", "gated_delta")),
-    {"P": 48, "T": 128, "heads": 4},
-    {"P": 12, "T": 1024},
-    {"P": 48, "T": 32},
+from common import (
+    NAN,
+    copy_bandwidth,
+    first_line,
+    need_gpu,
+    precompile,
+    time_ms,
+    versions,
+    write_json,
 )
+from one_model import FLA, fla_available, fla_errors, fla_step
+from step_cases import Case, Row, as_json, floor_ms, show, slopes
+from step_check import BATCH, LIMIT, losses_of, population, reference, worst
+
+CASES = (
+    *(Case(members, 128) for members in (1, 6, 24, 48, 96)),
+    *(Case(members, 1024) for members in (1, 6, 12)),
+    *(Case(48, 128, rule) for rule in ("momentum", "adam", "gated_delta")),
+    Case(48, 128, heads=4),
+    Case(48, 32),
+    Case(1, 128, FLA),
+    Case(1, 1024, FLA),
+)
+QUICK = (Case(1, 128), Case(48, 128), Case(1, 128, FLA))
 
 
-def population(P: int, T: int, rule: str = "delta", heads: int = 1) -> Running:
-    """P members of the benchmark's model on random data, ready to step."""
-    device = torch.device("cuda")
-    config = ModelConfig(vocab_size=WORDS, length=T, heads=heads)
-    streams = [f"member {i}" for i in range(P)]
-    network = Network(build(builtin_graph(rule), config, streams).to(device), "bf16")
-    rng = np.random.default_rng(0)
-    inputs = rng.integers(0, WORDS, (EXAMPLES, T), dtype=np.int32)
-    split = Split([(inputs, np.roll(inputs, -1, 1).copy())] * P, device)
-    running = Running(network, split, BATCH)
-    for row in range(P):
-        running.seat(row, row, network, 1e-3, 0.1)
-        running.begin_epoch(row, torch.arange(EXAMPLES).repeat(8)[: running.order.shape[1]])
-    return running
+@lru_cache
+def error_of(rule: str, heads: int, length: int) -> float:
+    """Largest relative error of a step's losses, two members; see `step_check`."""
+    if rule == FLA:
+        return fla_errors(length)
+    return worst(losses_of(rule, heads, length), reference(rule, heads, length))
 
 
-def measure(case: dict[str, Any]) -> dict[str, Any]:
-    """Milliseconds per step and tokens per second."""
-    from triton.testing import do_bench
-
-    running = population(**case)
+def measure(case: Case, bandwidth: float) -> Row:
+    """The row of a case; no speed unless its losses are right."""
+    row = Row(case, error_of(case.rule, case.heads, case.T))
+    if not row.error < LIMIT:
+        row.note = "check failed: no speed"
+        return row
+    if case.rule == FLA:
+        row.ms, row.spread = time_ms(fla_step(case.T), warmup=500, rep=2000)
+        return row
+    running = population(case.rule, case.heads, case.T, case.P)
     began = time.perf_counter()
     running.advance(BATCH)
     torch.cuda.synchronize()
-    first = time.perf_counter() - began
+    row.first_s = time.perf_counter() - began
 
     def step() -> None:
         running.cursor.zero_()
         running.advance(BATCH)
 
-    low, ms, high = do_bench(step, warmup=50, rep=300, quantiles=[0.2, 0.5, 0.8])
-    tokens = case["P"] * BATCH * case["T"]
-    return {
-        **case,
-        "ms": ms,
-        "spread": high - low,
-        "tokens_per_s": tokens / ms * 1e3,
-        "first": first,
-    }
+    row.ms, row.spread = time_ms(step, warmup=50, rep=300)
+    row.numbers = running.network.flat.values.shape[1]
+    row.floor_ms = floor_ms(case, row.numbers, bandwidth)
+    return row
 
 
-def profile(P: int, T: int) -> None:
+def attempt(case: Case, bandwidth: float) -> Row:
+    """`measure`; a case that raises is a row without figures, so that the others are not lost."""
+    try:
+        return measure(case, bandwidth)
+    except Exception as error:
+        return Row(case, NAN, note=f"failed: {first_line(error)}")
+
+
+def compile_case(case: Case) -> None:
+    """One step of a case and of its check, for the kernels in Triton's cache."""
+    if case.rule == FLA:
+        fla_step(case.T)()
+    else:
+        for members in (2, case.P):
+            population(case.rule, case.heads, case.T, members).advance(BATCH)
+    torch.cuda.synchronize()
+    torch.cuda.empty_cache()
+
+
+def profile(case: Case) -> None:
     """Where a step's time goes, by kernel."""
     from torch.profiler import ProfilerActivity
     from torch.profiler import profile as record
 
-    running = population(P, T)
+    running = population(case.rule, case.heads, case.T, case.P)
     running.advance(BATCH)
     with record(activities=[ProfilerActivity.CUDA]) as seen:
         running.cursor.zero_()
@@ -88,26 +107,40 @@ def profile(P: int, T: int) -> None:
     print(seen.key_averages().table(sort_by="device_time_total", row_limit=25))
 
 
-def main() -> None:
+def as_record(rows: list[Row], bandwidth: float) -> dict[str, Any]:
+    facts = {**versions(), "bandwidth": bandwidth, "batch": BATCH, "limit": LIMIT}
+    return facts | {"cases": [as_json(row) for row in rows], "slopes": slopes(rows)}
+
+
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=Path)
-    parser.add_argument("--profile", action="store_true")
-    options = parser.parse_args()
-    if not torch.cuda.is_available():
-        parser.error("this benchmark needs a GPU")
-    rows = []
-    print(f"{torch.cuda.get_device_name()}, torch {torch.__version__}")
-    for case in CASES:
+    parser.add_argument("--out", type=Path, help="JSON file to write")
+    parser.add_argument("--profile", action="store_true", help="kernel times of P = 48, T = 128")
+    parser.add_argument("--precompile", type=int, default=0, metavar="N", help="processes")
+    parser.add_argument("--quick", action="store_true", help="P = 1, 48 and fla, length 128")
+    return parser.parse_args(arguments)
+
+
+def main() -> None:
+    options = parse()
+    need_gpu()
+    cases = list(QUICK if options.quick else CASES)
+    if not fla_available():
+        print("flash-linear-attention is not installed: its rows are left out")
+        cases = [case for case in cases if case.rule != FLA]
+    if options.precompile:
+        precompile(options.precompile, compile_case, cases)
+    bandwidth, rows = copy_bandwidth(), []
+    for case in cases:
         torch.cuda.empty_cache()
-        rows.append(measure(case))
-        rate = rows[-1]["tokens_per_s"] / 1e6
-        print(f"{case!s:44s} {rows[-1]['ms']:8.3f} ms {rate:7.1f} M tokens/s", flush=True)
+        row = attempt(case, bandwidth)
+        rows.append(row)
+        print(f"{case} error {row.error:.1e}, {row.ms:.3f} ms {row.note}", flush=True)
+        write_json(options.out, as_record(rows, bandwidth))  # what is measured is kept
     if options.profile:
-        profile(48, 128)
-    if options.out:
-        record = {"card": torch.cuda.get_device_name(), "torch": torch.__version__}
-        record |= {"python": platform.python_version(), "cases": rows}
-        options.out.write_text(json.dumps(record, indent=1))
+        profile(replace(CASES[0], P=48))
+    facts = ", ".join(f"{name} {text}" for name, text in versions().items())
+    print(f"\n{facts}, copy {bandwidth / 1e12:.2f} TB/s\n{show(rows)}")
 
 
 if __name__ == "__main__":
