@@ -11,7 +11,9 @@ import pandas as pd
 from archer.errors import ArcherError
 from archer.mad.settings import COLUMNS
 from archer.report.csv_file import read_csv
-from archer.report.study import AVERAGE, Study
+from archer.report.facts import AVERAGE
+from archer.report.phrases import signed
+from archer.report.study import Study
 from archer.report.tables import number
 
 PUBLISHED = Path(__file__).parent / "published"
@@ -73,31 +75,62 @@ def read_published(path: Path) -> list[Published]:
     ]
 
 
-def beside(study: Study, more: Sequence[Published] = ()) -> pd.DataFrame | None:
-    """A table of text: each rule that was published, and below it what was published of it.
+@dataclass(frozen=True)
+class Line:
+    """A row of the table: a rule's own scores, or below them what was published of it.
+
+    cells: a score as text, and what ours is to it; origin: "ours, protocol strict", or a source.
+    """
+
+    rule: str
+    name: str
+    published: bool
+    cells: tuple[tuple[str, str], ...]
+    origin: str
+
+
+def lines(study: Study, more: Sequence[Published] = ()) -> list[Line]:
+    """Each rule that was published, and below it what was published of it.
 
     The tables that come with Archer are held against the preset they are of; `more` against any.
-    None where there is nothing to hold against.
     """
     rows = [*(known() if study.preset == WHOLE else ()), *more]
-    found: list[tuple[str, list[str]]] = []
+    found: list[Line] = []
     for rule in study.rules:
         theirs = [row for row in rows if _rule(row.model, study) == rule]
         if theirs:
-            ours = [number(study.score(rule, column)) for column in study.columns]
-            found.append((study.rows[rule], [*ours, f"ours, protocol {study.protocol}"]))
-        found += [(f"{row.model}, published", _against(study, rule, row)) for row in theirs]
+            ours = tuple((number(study.score(rule, column)), "") for column in study.columns)
+            origin = f"ours, protocol {study.protocol}"
+            found.append(Line(rule, study.rows[rule], False, ours, origin))
+        found += [_published(study, rule, row) for row in theirs]
+    return found
+
+
+def beside(study: Study, more: Sequence[Published] = ()) -> pd.DataFrame | None:
+    """`lines` as a table of text; None where there are none."""
+    found = lines(study, more)
     if not found:
         return None
-    names, cells = zip(*found, strict=True)
-    return pd.DataFrame(cells, index=list(names), columns=[*study.columns, "from"])
+    text = [
+        [*(f"{score} ({held})" if held else score for score, held in line.cells), line.origin]
+        for line in found
+    ]
+    names = [f"{line.name}, published" if line.published else line.name for line in found]
+    return pd.DataFrame(text, index=names, columns=[*study.columns, "from"])
 
 
-LEGEND = (
-    "In brackets ours minus theirs; `within` where their value lies in our 95 % interval over "
-    "seeds, `outside` where it does not, neither where one seed gives no interval. Their seeds, "
-    "sizes and choices are their own, as far as they state them."
+_LEGEND = (
+    "Beside a published score ours minus theirs: `within` where their value lies in our 95 % "
+    "interval over seeds, `outside` where it does not, neither where one seed gives none. Their "
+    "seeds, sizes and choices are their own, as far as they state them."
 )
+
+
+def legend(study: Study) -> str:
+    """How to read the table."""
+    if study.preset == WHOLE:
+        return _LEGEND
+    return f"{_LEGEND} Preset `{study.preset}` is not the whole benchmark, which theirs are of."
 
 
 def _rule(model: str, study: Study) -> str | None:
@@ -108,19 +141,20 @@ def _rule(model: str, study: Study) -> str | None:
     return None
 
 
-def _against(study: Study, rule: str, row: Published) -> list[str]:
-    cells = [_cell(study, rule, column, row.score(column)) for column in study.columns]
-    return [*cells, "; ".join(text for text in (row.source, row.note) if text)]
+def _published(study: Study, rule: str, row: Published) -> Line:
+    cells = tuple(_cell(study, rule, column, row.score(column)) for column in study.columns)
+    origin = "; ".join(text for text in (row.source, row.note) if text)
+    return Line(rule, row.model, True, cells, origin)
 
 
-def _cell(study: Study, rule: str, column: str, theirs: float) -> str:
-    """ "0.422 (ours +0.019, within)"."""
+def _cell(study: Study, rule: str, column: str, theirs: float) -> tuple[str, str]:
+    """ "0.422" and "ours +0.019, within"."""
     if math.isnan(theirs):
-        return "none"
+        return "none", ""
     facts = study.facts[rule, column]
     if math.isnan(facts.score):
-        return f"{theirs:.3f} (ours has no score)"
+        return f"{theirs:.3f}", "ours has no score"
     verdict = ""
     if not math.isnan(facts.low):
         verdict = ", within" if facts.low <= theirs <= facts.high else ", outside"
-    return f"{theirs:.3f} (ours {facts.score - theirs:+.3f}{verdict})"
+    return f"{theirs:.3f}", f"ours {signed(facts.score - theirs)}{verdict}"

@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
-from statsmodels.stats.multitest import multipletests
 
 from archer.errors import ArcherError
 from archer.report.study import Study
 from archer.stats import compare as compare_rules
+from archer.stats import holm
 
 ALPHA = 0.05
 MOST = 8  # names listed of what only one side has
@@ -80,10 +79,7 @@ class Comparison:
     def _task(self, task: str) -> list[Change]:
         column = self.a.tasks[task]
         found = [self._change(rule, task, column) for rule in self.rules]
-        p = np.array([change.p for change in found], float)
-        tested = np.isfinite(p)
-        if tested.any():  # one family per task, as everywhere in Archer
-            p[tested] = multipletests(p[tested], method="holm")[1]
+        p = holm([change.p for change in found])  # one family per task, as everywhere in Archer
         return [_judged(change, float(x)) for change, x in zip(found, p, strict=True)]
 
     def _change(self, rule: str, task: str, column: str) -> Change:

@@ -8,7 +8,8 @@ from typing import Literal
 import pandas as pd
 
 from archer.mad.settings import COLUMNS
-from archer.report.study import Facts, Study
+from archer.report.facts import Facts
+from archer.report.study import Study
 from archer.rules.load import BUILTIN, load_rule
 
 Outcome = Literal["met", "not met", "cannot tell", "not measured"]
@@ -93,4 +94,4 @@ def frame(study: Study) -> pd.DataFrame | None:
 
 
 def _measured(facts: Facts) -> str:
-    return "-" if math.isnan(facts.difference) else f"{facts.difference:+.3f}"
+    return "-" if math.isnan(facts.difference) else f"{facts.difference:+z.3f}"

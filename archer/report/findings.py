@@ -6,70 +6,14 @@ which judges itself against the table: a finding that its own table refutes is a
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import chain
-from typing import Literal
 
 from archer.report.claims.combine import All
 from archer.report.claims.statements import Change, Rank, Same, SameGraph, Statement, Value
-from archer.report.phrases import (
-    Cell,
-    Phrase,
-    Ref,
-    figure,
-    gap,
-    gap_text,
-    listed,
-    name,
-    plain,
-    score,
-)
-from archer.report.study import AVERAGE, Facts, Study
+from archer.report.facts import AVERAGE, Facts
+from archer.report.finding import UNSTABLE, VISIBLE, Finding, certainty, certainty_of_lead
+from archer.report.phrases import Phrase, Ref, figure, gap, gap_text, listed, name, score
+from archer.report.study import Study
 from archer.stats import MARGIN
-
-Kind = Literal[
-    "value",
-    "difference",
-    "ranking",
-    "average",
-    "best-on-task",
-    "trade-off",
-    "no effect",
-    "identical by construction",
-    "unstable",
-]
-Certainty = Literal["certain", "open", "one seed"]
-
-VISIBLE = 0.0005  # a smaller difference is no finding
-UNSTABLE = 0.05  # standard deviation over seeds from which a cell is called unstable
-CERTAIN = ("different", "equivalent", "identical by construction")
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One sentence: its kind, the rule it is about, its claim, and how sure and how large it is.
-
-    certainty: "certain" where the verdict is different, equivalent or identical by construction;
-    "open" where these seeds cannot tell; "one seed" where nothing can be told. size: the
-    difference it speaks of.
-    """
-
-    kind: Kind
-    rule: str
-    phrase: Phrase
-    statement: Statement
-    size: float
-    certainty: Certainty
-
-    @property
-    def text(self) -> str:
-        return plain(self.phrase)
-
-    @property
-    def cells(self) -> tuple[Cell, ...]:
-        """Every cell the sentence speaks of."""
-        refs = (part.cells for part in self.phrase if isinstance(part, Ref))
-        return tuple(dict.fromkeys(chain.from_iterable(refs)))
 
 
 def findings(study: Study) -> list[Finding]:
@@ -88,17 +32,6 @@ def findings(study: Study) -> list[Finding]:
     found = [f for f in found if f.kind != "difference" or f.cells not in told]
     order = {"certain": 0, "open": 1, "one seed": 1}
     return sorted(found, key=lambda f: (order[f.certainty], -f.size))
-
-
-def certainty(study: Study, verdict: str) -> Certainty:
-    if study.seeds == 1 and verdict != "identical by construction":
-        return "one seed"
-    return "certain" if verdict in CERTAIN else "open"
-
-
-def _lead(study: Study, verdict: str) -> Certainty:
-    """Who leads is settled by a difference only: between equivalent rules, either may."""
-    return certainty(study, verdict if verdict == "different" else "cannot tell")
 
 
 def _scored(study: Study, column: str) -> list[Facts]:
@@ -149,7 +82,9 @@ def _ranking(study: Study, top: list[Facts]) -> Finding:
     )
     verdict = study.verdicts(first.rule, AVERAGE)[second.rule]
     size = first.score - second.score
-    return Finding("ranking", first.rule, phrase, All(places), size, _lead(study, verdict))
+    return Finding(
+        "ranking", first.rule, phrase, All(places), size, certainty_of_lead(study, verdict)
+    )
 
 
 def _best(study: Study) -> Iterator[Finding]:
@@ -178,7 +113,7 @@ def _best(study: Study) -> Iterator[Finding]:
             Value(rows[leader.rule], column, figure(f"{leader.score:.3f}")),
             Change(rows[leader.rule], rows[second.rule], column, figure(gap_text(lead)), 1),
         )
-        sure = _lead(study, said.get(second.rule, ""))
+        sure = certainty_of_lead(study, said.get(second.rule, ""))
         yield Finding("best-on-task", leader.rule, phrase, All(parts), lead, sure)
 
 
@@ -224,7 +159,7 @@ def _trade_offs(study: Study) -> Iterator[Finding]:
         both = All((_change(study, best), _change(study, worst)))
         weaker = best if best.verdict != "different" else worst
         size = min(best.difference, -worst.difference)
-        sure = _lead(study, weaker.verdict)
+        sure = certainty_of_lead(study, weaker.verdict)
         yield Finding("trade-off", rule, phrase, both, size, sure)
 
 
@@ -257,7 +192,7 @@ def _unstable(study: Study) -> Iterator[Finding]:
             f" on {column}: unstable.",
         )
         value = Value(study.rows[rule], column, figure(mean))
-        yield Finding("unstable", rule, phrase, value, facts.sd, certainty(study, "equivalent"))
+        yield Finding("unstable", rule, phrase, value, facts.sd, "open")
 
 
 def _beside(study: Study, facts: Facts) -> Phrase:

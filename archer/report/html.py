@@ -4,20 +4,21 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
 
 import pandas as pd
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
-from archer.report import expectations, plots, proposed
-from archer.report.beside import LEGEND, Published, beside
+from archer.report import expectations, plots, proposed, tuning
+from archer.report.beside import Published, lines
+from archer.report.beside import legend as beside_legend
 from archer.report.costs import costs
 from archer.report.difficulty import FIELDS, break_points, difficulty
-from archer.report.findings import Finding, findings
+from archer.report.facts import Facts
+from archer.report.finding import VISIBLE, Finding
+from archer.report.findings import findings
 from archer.report.notes import next_steps, notes
-from archer.report.phrases import Phrase
+from archer.report.pages import inline, interval_text, number_text, signed_text, template
+from archer.report.phrases import Phrase, signed
 from archer.report.sections import (
     METHOD,
     VERDICTS,
@@ -29,11 +30,10 @@ from archer.report.sections import (
     setup,
     title,
 )
-from archer.report.study import Facts, Study
+from archer.report.study import Study
 from archer.report.svg import Canvas
 from archer.report.tables import MARK
 
-TEMPLATES = Path(__file__).parent / "templates"
 MARKS = {
     "different": ("●", "different from the baseline"),
     "equivalent": ("≈", "equivalent to the baseline"),
@@ -64,7 +64,7 @@ class Cell:
 
     @property
     def difference(self) -> str:
-        return "" if math.isnan(self.facts.difference) else f"{self.facts.difference:+.3f}"
+        return "" if math.isnan(self.facts.difference) else signed(self.facts.difference)
 
 
 def page(study: Study, published: Sequence[Published] = ()) -> str:
@@ -72,53 +72,47 @@ def page(study: Study, published: Sequence[Published] = ()) -> str:
     found, known, settings = findings(study), costs(study), difficulty(study)
     ids = _ids(study)
     drawn = [(c, plots.learning_plot(study, t, c)) for t, c in study.tasks.items()]
-    page: str = _template().render(
+    page: str = template("report.html").render(
         study=study,
         title=title(study),
-        setup=[_inline(line) for line in setup(study)],
-        notes=[_inline(line) for line in [*notes(study), *expectations.unknown(study)]],
-        groups=[(h, _inline(a), _said(part, ids)) for h, a, part in grouped(study, found)],
+        setup=[inline(line) for line in setup(study)],
+        notes=[inline(line) for line in [*notes(study), *expectations.unknown(study)]],
+        groups=[(h, inline(a), _said(part, ids)) for h, a, part in grouped(study, found)],
         insights=[_linked(phrase, ids) for phrase in insights(study, found)],
-        legend=_inline(legend(study, MARK)),
-        marks=MARKS if study.baseline and len(study.rules) > 1 else {},
+        legend=inline(legend(study, MARK)),
+        marks=_marks(study),
         look=plots.styles(study),
         swatches={rule: Markup(_swatch(style)) for rule, style in plots.styles(study).items()},
         cells={
             rule: [_cell(study, study.facts[rule, c], ids) for c in study.columns]
             for rule in study.rules
         },
-        beside=beside(study, published),
-        beside_legend=_inline(LEGEND),
+        beside=lines(study, published),
+        beside_legend=inline(beside_legend(study)),
         profile=Markup(plots.profile(study)) if len(study.tasks) > 1 else None,
         difficulty=_difficulty(study, settings),
         learning=[(c, Markup(p[0]), p[1]) for c, p in drawn if p],
         cost=Markup(plots.cost_plot(study, known) or ""),
         costs=known,
+        knobs=_knobs(study),
+        knobs_legend=inline(f"{tuning.legend(study)} {tuning.CHOSEN_AMONG}"),
+        learned=tuning.learned_text(study),
+        learned_legend=tuning.LEARNED,
         parts=_rules(study, ids),
         expected=expectations.expectations(study),
-        expected_legend=_inline(re.sub(r"\*", "", expectations.LEGEND)),
+        expected_legend=inline(re.sub(r"\*", "", expectations.LEGEND)),
         proposed=study.proposed,
         proposed_mark=proposed.MARK,
         proposed_heading=proposed.HEADING,
         facts={c: [study.facts[r, c] for r in study.rules] for c in study.columns},
-        steps=[_inline(line) for line in next_steps(study)],
-        method=[_inline(line) for line in METHOD],
+        steps=[inline(line) for line in next_steps(study)],
+        method=[inline(line) for line in METHOD],
         verdicts=VERDICTS,
-        number=_number,
+        number=number_text,
+        signed=signed_text,
+        interval=interval_text,
     )
     return page
-
-
-@lru_cache(maxsize=1)
-def _template() -> Template:
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("report.html")
 
 
 def _ids(study: Study) -> dict[tuple[str, str], str]:
@@ -135,20 +129,18 @@ def _cell(study: Study, facts: Facts, ids: dict[tuple[str, str], str]) -> Cell:
     widest = max((abs(g) for g in gaps if not math.isnan(g)), default=0.0)
     mark, meaning = MARKS.get(facts.verdict, ("", ""))
     shade = ""
-    if facts.difference and not math.isnan(facts.difference) and not facts.identical:
+    visible = abs(facts.difference) >= VISIBLE  # False for nan
+    if visible and not facts.identical:
         side = "up" if facts.difference > 0 else "down"
         # Columns differ widely in spread; a floor keeps noise of a thousandth from glowing.
         shade = f"{side}:{min(1.0, abs(facts.difference) / max(widest, 0.02)):.2f}"
     return Cell(ids[facts.rule, facts.column], facts, shade, mark, meaning)
 
 
-def _inline(text: str) -> Markup:
-    """Text with `code` as code."""
-    parts = re.split(r"`([^`]*)`", text)
-    return Markup("").join(
-        Markup("<code>{}</code>").format(part) if i % 2 else escape(part)
-        for i, part in enumerate(parts)
-    )
+def _marks(study: Study) -> dict[str, tuple[str, str]]:
+    """The marks that stand in the table."""
+    verdicts = {facts.verdict for facts in study.facts.values()}
+    return {verdict: mark for verdict, mark in MARKS.items() if verdict in verdicts}
 
 
 def _linked(phrase: Phrase, ids: dict[tuple[str, str], str]) -> Markup:
@@ -156,7 +148,7 @@ def _linked(phrase: Phrase, ids: dict[tuple[str, str], str]) -> Markup:
     made = Markup("")
     for part in phrase:
         if isinstance(part, str):
-            made += _inline(part)
+            made += inline(part)
             continue
         anchors = [ids[cell] for cell in part.cells]
         source = " and ".join(f"{rule} on {column}" for rule, column in part.cells)
@@ -198,12 +190,20 @@ def _difficulty(
     return found
 
 
+def _knobs(study: Study) -> list[tuple[str, pd.DataFrame, list[tuple[str, Markup]]]]:
+    """Rule, its curves as text, and as plots with their headings."""
+    return [
+        (
+            rule,
+            tuning.curve_text(curves),
+            [(h, Markup(plot)) for h, plot in tuning.curve_plots(study, rule, curves)],
+        )
+        for rule, curves in tuning.tuned(study).items()
+    ]
+
+
 def _swatch(style: plots.Style) -> str:
     canvas = Canvas(14, 14, "", "")
     canvas.marker(7, 7, style.marker, f"dot {style.colour}", "")
     shape = "".join(canvas.parts)
     return f'<svg class="swatch" viewBox="0 0 14 14" aria-hidden="true">{shape}</svg>'
-
-
-def _number(value: float | None, form: str = ".4f") -> str:
-    return "–" if value is None or math.isnan(value) else format(value, form)

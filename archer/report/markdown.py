@@ -5,13 +5,15 @@ from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
-from archer.report import expectations, proposed
-from archer.report.beside import LEGEND, Published, beside
+from archer.report import expectations, proposed, tuning
+from archer.report.beside import Published, beside
+from archer.report.beside import legend as beside_legend
 from archer.report.costs import costs
 from archer.report.difficulty import break_points, curves_of, difficulty
-from archer.report.findings import Finding, findings
+from archer.report.finding import Finding
+from archer.report.findings import findings
 from archer.report.notes import next_steps, notes
-from archer.report.phrases import plain
+from archer.report.phrases import plain, signed
 from archer.report.sections import (
     METHOD,
     VERDICTS,
@@ -57,6 +59,7 @@ def report(study: Study, published: Sequence[Published] = ()) -> str:
         *_expected(study),
         f"## Tasks, protocol `{study.protocol}`",
         *_tasks(study),
+        *_knobs(study),
         "## Cost",
         *_cost(study),
         *_proposed(study),
@@ -86,7 +89,9 @@ def _differences(study: Study) -> list[str]:
 
 def _beside(study: Study, published: Sequence[Published]) -> list[str]:
     text = beside(study, published)
-    return [] if text is None else ["## Beside published tables", LEGEND, markdown_table(text)]
+    if text is None:
+        return []
+    return ["## Beside published tables", beside_legend(study), markdown_table(text)]
 
 
 def _findings(study: Study, found: list[Finding]) -> list[str]:
@@ -149,6 +154,20 @@ def _tasks(study: Study) -> list[str]:
     return parts
 
 
+def _knobs(study: Study) -> list[str]:
+    """Curves of knobs that were tried with several values, and where learned ones ended."""
+    parts = []
+    if curves := tuning.tuned(study):
+        parts += ["## Knob curves", f"{tuning.legend(study)} {tuning.CHOSEN_AMONG}"]
+    for rule, curve in curves.items():
+        parts += [f"### {rule}", f"By {tuning.names_of(curve)}:"]
+        parts.append(markdown_table(tuning.curve_text(curve)))
+    learned = tuning.learned_text(study)
+    if learned is not None:
+        parts += ["## Learned knobs", tuning.LEARNED, markdown_table(learned)]
+    return parts
+
+
 def _statistics(study: Study, column: str) -> str:
     """One row per rule: the cell over its seeds, and its difference to the baseline."""
     base = study.baseline
@@ -160,8 +179,8 @@ def _statistics(study: Study, column: str) -> str:
         f = study.facts[rule, column]
         row = [_number(f.score), *map(_number, (f.sd, f.low, f.high)), str(f.n), f.method or "-"]
         if base is not None:
-            gap = "" if rule == base else _number(f.difference, "+.4f")
-            ends = ["", ""] if rule == base else [_number(x, "+.4f") for x in (f.d_low, f.d_high)]
+            gaps = [_signed(x) for x in (f.difference, f.d_low, f.d_high)]
+            gap, *ends = gaps if rule != base else [""] * 3
             needed = "" if f.seeds_needed is None else str(f.seeds_needed)
             row += [gap, *ends, _number(f.p, ".2g"), f.verdict, needed]
         rows[rule] = row
@@ -170,6 +189,10 @@ def _statistics(study: Study, column: str) -> str:
 
 def _number(value: float, form: str = ".4f") -> str:
     return "-" if math.isnan(value) else format(value, form)
+
+
+def _signed(value: float) -> str:
+    return "-" if math.isnan(value) else signed(value, 4)
 
 
 def _cost(study: Study) -> list[str]:

@@ -6,8 +6,9 @@ from archer.mad.export import setting_with
 from archer.mad.presets import PRESETS
 from archer.mad.settings import COLUMNS, Setting
 from archer.report.difficulty import FIELDS, breaks, difficulty
+from archer.report.facts import AVERAGE
 from archer.report.phrases import name, names
-from archer.report.study import AVERAGE, Study
+from archer.report.study import Study
 
 MOST_STEPS = 8
 

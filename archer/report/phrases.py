@@ -56,3 +56,9 @@ def names(rules: Sequence[str]) -> str:
 def listed(words: Sequence[str]) -> str:
     """ "a, b and c"."""
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def signed(value: float, digits: int = 3) -> str:
+    """ "+0.012" or "-0.004"; what rounds to zero has no sign."""
+    text = f"{value:+.{digits}f}"
+    return text if float(text) else text[1:]

@@ -7,7 +7,9 @@ import pandas as pd
 
 from archer.report.costs import Cost
 from archer.report.difficulty import FIELDS
-from archer.report.study import AVERAGE, Study
+from archer.report.facts import AVERAGE
+from archer.report.phrases import signed
+from archer.report.study import Study
 from archer.report.svg import MARKERS, Axis, Canvas, ticks
 
 COLOURS = 8  # classes s0 (the baseline) to s7; more rules use them again with another marker
@@ -101,7 +103,7 @@ def forest(study: Study, rule: str) -> str | None:
         kind = ("up" if f.difference > 0 else "down") if sure else "unsure"
         if not math.isnan(f.d_low) and not f.identical:
             canvas.line(axis.at(f.d_low), y, axis.at(f.d_high), y, f"bar {kind}")
-        tip = f"{f.column}: {f.difference:+.4f}, {f.verdict}"
+        tip = f"{f.column}: {signed(f.difference, 4)}, {f.verdict}"
         canvas.marker(axis.at(f.difference), y, 0, f"dot {kind}{' hollow' * (not sure)}", tip)
     return canvas.svg()
 

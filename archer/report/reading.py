@@ -15,7 +15,11 @@ NEEDED = (
 )
 
 
-def _study(trials: pd.DataFrame, curves: pd.DataFrame, against: str | None) -> Study:
+def chosen_baseline(trials: pd.DataFrame, against: str | None) -> str | None:
+    """The rule that the others are held against: the one asked for, else delta if it was run.
+
+    Raises ArcherError for trials that make no table, and for a rule that was not run.
+    """
     missing = [name for name in NEEDED if name not in trials.columns]
     if missing:
         raise ArcherError(f"trials.csv lacks the column {missing[0]!r}; was it written by Archer?")
@@ -26,17 +30,18 @@ def _study(trials: pd.DataFrame, curves: pd.DataFrame, against: str | None) -> S
     rules = [str(rule) for rule in trials["rule"].unique()]
     if against is not None and against not in rules:
         raise ArcherError(f"--against {against}: not among the rules run ({', '.join(rules)})")
-    return Study(trials, curves, against or ("delta" if "delta" in rules else None))
+    return against or ("delta" if "delta" in rules else None)
 
 
-def _read(folder: Path, name: str) -> pd.DataFrame | None:
+def read_table(folder: Path, name: str) -> pd.DataFrame | None:
+    """A table of a folder, gzipped or not; None where it has none."""
     path = next((p for end in ("", ".gz") if (p := folder / f"{name}.csv{end}").is_file()), None)
     if path is None:
         return None
     return read_csv(path)
 
 
-def _disagreement(study: Study, path: Path) -> str | None:
+def disagreement(table: pd.DataFrame, path: Path) -> str | None:
     """The first cell of results.csv that is not what the trials give, as a sentence."""
     if not path.is_file():
         return None
@@ -44,14 +49,14 @@ def _disagreement(study: Study, path: Path) -> str | None:
         written = pd.read_csv(path, index_col=0)
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, OSError):
         return "results.csv cannot be read; this report is computed from trials.csv."
-    if list(written.index) != list(study.table.index) or list(written) != study.columns:
+    if list(written.index) != list(table.index) or list(written) != list(table):
         return "results.csv has other rows or columns than trials.csv, which this report is from."
-    ours, theirs = study.table.to_numpy(float), written.to_numpy(float)
+    ours, theirs = table.to_numpy(float), written.to_numpy(float)
     same = np.isclose(ours, theirs, rtol=0.0, atol=1e-9, equal_nan=True)
     if same.all():
         return None
     row, column = (int(i) for i in np.argwhere(~same)[0])
     return (
         f"results.csv differs from trials.csv in the cell of {written.index[row]} and "
-        f"{study.columns[column]}; this report is computed from trials.csv."
+        f"{table.columns[column]}; this report is computed from trials.csv."
     )

@@ -113,7 +113,9 @@ def _run(run: Mapping[str, Any]) -> str:
     card = (run.get("card") or {}).get("name") or run.get("device", "unknown")
     versions = run.get("versions") or {}
     shown = ", ".join(
-        f"{name} {versions[name]}" for name in ("archer", "torch") if name in versions
+        f"{name} {versions[name] or 'not installed as a package'}"
+        for name in ("archer", "torch")
+        if name in versions
     )
     commit = f", commit {run['commit'][:12]}" if run.get("commit") else ""
     return (

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 import archer
 from archer.mad.presets import PRESETS
-from archer.report.findings import CERTAIN, VISIBLE, Finding
+from archer.report.facts import AVERAGE, Facts
+from archer.report.finding import CERTAIN, VISIBLE, Finding
 from archer.report.notes import bottleneck, few_seeds
 from archer.report.phrases import Phrase, gap, name, score
 from archer.report.record import MISSING
-from archer.report.study import AVERAGE, Facts, Study
+from archer.report.study import Study
 from archer.rules.load import BUILTIN, load_rule
 from archer.rules.peer import is_peer, parse_peer
 from archer.stats import MARGIN
@@ -30,6 +31,10 @@ GROUPS = {
     "open": "Not told apart by these seeds",
     "one seed": "One seed, nothing is certain",
 }
+DISAGREE = (
+    "Seeds that disagree",
+    "Mean ± standard deviation (sd) over seeds.",
+)
 MEANS_ONLY = "Not settled by these seeds, means only:"
 SHOWN = 8  # findings per group
 
@@ -85,19 +90,20 @@ def legend(study: Study, mark: str) -> str:
 def grouped(study: Study, found: list[Finding]) -> list[tuple[str, str, list[Finding]]]:
     """Key findings by how sure they are: heading, what to add to it, findings.
 
-    A value alone is no finding of note.
+    A value alone is no finding of note; cells whose seeds disagree come last, by themselves.
     """
-    notable = [finding for finding in found if finding.kind != "value"]
-    about = {"certain": " ".join(few_seeds(study))}
-    return [
-        (heading, about.get(sure, ""), part)
+    notable = [finding for finding in found if finding.kind not in ("value", "unstable")]
+    parts = [
+        (heading, " ".join(few_seeds(study)) if sure == "certain" else "", sure)
         for sure, heading in GROUPS.items()
-        if (part := [f for f in notable if f.certainty == sure][:SHOWN])
     ]
+    groups = [(h, about, [f for f in notable if f.certainty == sure]) for h, about, sure in parts]
+    groups.append((*DISAGREE, [finding for finding in found if finding.kind == "unstable"]))
+    return [(heading, about, part[:SHOWN]) for heading, about, part in groups if part]
 
 
 def insights(study: Study, found: list[Finding]) -> list[Phrase]:
-    """Where the headroom is, where rules differ, and what is bought with what."""
+    """Where the headroom is, where rules differ, and trade-offs that key findings left out."""
     said: list[Phrase] = []
     order = bottleneck(study)
     if order:
@@ -105,9 +111,9 @@ def insights(study: Study, found: list[Finding]) -> list[Phrase]:
     widest = _widest(study)
     if widest is not None:
         said.append(widest)
-    said += [f.phrase for f in found if f.kind == "trade-off" and f.certainty == "certain"][:3]
-    said += [f.phrase for f in found if f.kind == "unstable"][:3]
-    return said
+    told = {finding.phrase for *_, part in grouped(study, found) for finding in part}
+    trades = [f.phrase for f in found if f.kind == "trade-off" and f.certainty == "certain"]
+    return said + [phrase for phrase in trades if phrase not in told][:3]
 
 
 def _best_score(study: Study, column: str, what: str) -> Phrase:

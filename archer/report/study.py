@@ -7,7 +7,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from archer.errors import ArcherError
@@ -15,8 +14,9 @@ from archer.mad.results import Results, identical_cells, no_curves
 from archer.mad.scoring import select, table, task_scores
 from archer.mad.settings import COLUMNS, TASKS
 from archer.mad.trial import Protocol
-from archer.report.csv_file import read_csv
+from archer.report.facts import AVERAGE, Facts
 from archer.report.proposed import Proposed, read_proposed
+from archer.report.reading import chosen_baseline, disagreement, read_table
 from archer.report.record import check_record
 from archer.report.stated import Expects, read_expects
 from archer.rules.graph import RuleGraph
@@ -45,9 +45,10 @@ class Study:
     @staticmethod
     def of(results: Results, against: str | None = None) -> "Study":
         """A benchmark's results. Raises ArcherError for an unknown baseline."""
-        study = _study(results.trials, results.curves, against)
+        baseline = chosen_baseline(results.trials, against)
         own = (r for r in results.plan.rules if isinstance(r, RuleGraph) and r.name not in BUILTIN)
-        return replace(study, expects={r.name: dict(r.expects) for r in own if r.expects})
+        expects = {r.name: dict(r.expects) for r in own if r.expects}
+        return Study(results.trials, results.curves, baseline, expects=expects)
 
     @staticmethod
     def load(folder: Path, against: str | None = None) -> "Study":
@@ -57,17 +58,18 @@ class Study:
         """
         if not folder.is_dir():
             raise ArcherError(f"{folder} is not a folder; give one that `archer bench` wrote")
-        trials, curves = _read(folder, "trials"), _read(folder, "curves")
+        trials, curves = read_table(folder, "trials"), read_table(folder, "curves")
         if trials is None:
             raise ArcherError(f"{folder} holds no trials.csv; give a folder `archer bench` wrote")
         check_record(folder, trials)
-        study = _study(trials, no_curves() if curves is None else curves, against)
-        return replace(
-            study,
-            disagreement=_disagreement(study, folder / "results.csv"),
+        study = Study(
+            trials,
+            no_curves() if curves is None else curves,
+            chosen_baseline(trials, against),
             expects=read_expects(folder),
             proposed=read_proposed(folder),
         )
+        return replace(study, disagreement=disagreement(study.table, folder / "results.csv"))
 
     @property
     def protocol(self) -> Protocol:
@@ -182,7 +184,7 @@ class Study:
         score = self.score(rule, column)
         summary, gap = known.get((rule, column)), compared.get((rule, column))
         if math.isnan(score) or summary is None:
-            return Facts(rule, column, NAN)
+            return Facts(rule, column, math.nan)
         found = Facts(
             rule,
             column,

@@ -6,7 +6,8 @@ import pandas as pd
 from rich.table import Table
 
 from archer.mad.settings import COLUMNS
-from archer.report.study import Facts, Study
+from archer.report.facts import Facts
+from archer.report.study import Study
 
 MARK = "="  # beside a score that is another rule's by construction
 
@@ -64,10 +65,10 @@ def differences(study: Study) -> pd.DataFrame | None:
 
 
 def number(value: float, *, signed: bool = False) -> str:
-    """Three decimals, or "no score"."""
+    """Three decimals, or "no score". A difference of zero keeps its plus: it is no score."""
     if math.isnan(value):
         return "no score"
-    return f"{value:+.3f}" if signed else f"{value:.3f}"
+    return f"{value:+z.3f}" if signed else f"{value:.3f}"
 
 
 def terminal_table(study: Study) -> Table:

@@ -9,8 +9,7 @@ import pandas as pd
 
 from archer.research.entries import Entry
 from archer.research.stages import BASELINES
-from archer.stats import compare
-from archer.stats.holm import holm
+from archer.stats import compare, holm
 
 ALPHA = 0.05
 SHOWN = ("difference", "low", "high")

@@ -1,22 +1,18 @@
 """The summary of a search as one self-contained page: no network, opens from disk."""
 
-import math
-import re
 from collections.abc import Iterable
-from functools import lru_cache
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from archer.mad.settings import COLUMNS
-from archer.report.html import TEMPLATES
+from archer.report.pages import inline, number_text, template
 from archer.research import picture, words
 from archer.research.overview import Overview
 
 
 def page(overview: Overview) -> str:
     """The whole page as text."""
-    text: str = _template().render(
+    text: str = template("research.html").render(
         overview=overview,
         columns=COLUMNS,
         setup=_all(words.setup(overview)),
@@ -34,7 +30,7 @@ def page(overview: Overview) -> str:
         cheap=words.pareto(overview),
         steps=_all(words.steps(overview)),
         method=_all(words.METHOD),
-        number=_number,
+        number=_signed,
     )
     return text
 
@@ -46,29 +42,8 @@ def _best(overview: Overview) -> str | None:
 
 
 def _all(lines: Iterable[str]) -> list[Markup]:
-    return [_inline(line) for line in lines]
+    return [inline(line) for line in lines]
 
 
-def _inline(text: str) -> Markup:
-    """Text with `code` as code."""
-    parts = re.split(r"`([^`]*)`", text)
-    return Markup("").join(
-        Markup("<code>{}</code>").format(part) if i % 2 else escape(part)
-        for i, part in enumerate(parts)
-    )
-
-
-@lru_cache(maxsize=1)
-def _template() -> Template:
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("research.html")
-
-
-def _number(value: float, form: str = "+.4f") -> str:
-    return "–" if math.isnan(value) else format(value, form)
+def _signed(value: float, form: str = "+z.4f") -> str:
+    return number_text(value, form)

@@ -8,7 +8,7 @@ from archer.research.chance import Chance
 from archer.research.overview import Overview, Standing, front
 
 NAMED = 5  # candidates whose names are written beside their marks
-STEP, WIDEST = 34.0, 880.0  # pixels between candidates; of all of them, where that is less
+STEP, WIDEST = 90.0, 880.0  # pixels between candidates; of all of them, where that is less
 MARK = {"promoted": 0, "weeded": 1, "failed": 3, "refused": 2, "waiting": 1}
 Point = tuple[float, float]
 
@@ -20,16 +20,18 @@ def family(overview: Overview) -> str:
     left, bottom = 140, 400
     step = max(8.0, min(STEP, WIDEST / max(1, len(shown))))
     width = max(760, round(left + 130 + step * len(shown)))
+    foot = bottom + (22 if all(s.scored for s in shown) else 54)  # below those without a score
     canvas = Canvas(
         width,
-        bottom + 62,
+        foot + 8,
         "Family tree",
         "Candidates from left to right as they were proposed; height is validation accuracy less "
         "delta's, averaged over the tasks; lines lead from parent to child.",
     )
     y = Axis(*_range([s.gap for s in [*roots, *shown] if s.scored]), bottom, 24)
-    _scale(canvas, y, left, width - 12)
-    canvas.text(left, bottom + 36, "no score: refused or failed", "tick", "start")
+    _scale(canvas, y, left, width - 12, inside=True)
+    if foot > bottom + 36:
+        canvas.text(left, bottom + 36, "no score: refused or failed", "tick", "start")
     places = {s.key: (left - 14.0, _height(y, s)) for s in roots}
     for s in shown:
         assert s.entry is not None
@@ -38,13 +40,13 @@ def family(overview: Overview) -> str:
     line = set(overview.lineage(overview.best[0].key)) if overview.best else set()
     _edges(canvas, shown, places, line)
     for s in roots:
-        canvas.marker(*places[s.key], 0, "dot s0", f"{s.name}: {s.gap:+.4f}")
+        canvas.marker(*places[s.key], 0, "dot s0", f"{s.name}: {s.gap:+z.4f}")
     _labels(canvas, [(places[s.key], s.name) for s in roots], -10, "end")
     for s in shown:
         _candidate(canvas, s, places[s.key])
     named = [(places[s.key], s.name) for s in overview.best[:NAMED]]
     _labels(canvas, named, 9, "start")
-    canvas.text((left + width) / 2, bottom + 54, "candidates in the order proposed", "label")
+    canvas.text((left + width) / 2, foot, "candidates in the order proposed", "label")
     return canvas.svg()
 
 
@@ -73,13 +75,14 @@ def pareto(overview: Overview) -> str | None:
         stairs.append((x.at(s.cost), _height(y, s)))
     if len(stairs) > 1:
         canvas.path(stairs, "line s1")
+    # above their marks: the stairs run on to the right of them
+    _labels(canvas, [((x.at(s.cost), _height(y, s) - 9), s.name) for s in best], 5, "start")
     for s in known:
         here = (x.at(s.cost), _height(y, s))
         if s.entry is None:
             canvas.marker(*here, 0, "dot s0", _tip(s))
         else:
             _candidate(canvas, s, here)
-    _labels(canvas, [((x.at(s.cost), _height(y, s)), s.name) for s in best], 8, "start")
     return canvas.svg()
 
 
@@ -137,8 +140,8 @@ def _candidate(canvas: Canvas, s: Standing, place: Point) -> None:
 
 def _tip(s: Standing) -> str:
     if s.entry is None:
-        return f"{s.name}: {s.gap:+.4f} against delta"
-    gap = f"{s.gap:+.4f} against delta, " if s.scored else ""
+        return f"{s.name}: {s.gap:+z.4f} against delta"
+    gap = f"{s.gap:+z.4f} against delta, " if s.scored else ""
     return f"{s.entry.id} {s.name}: {gap}{s.entry.outcome}. {s.entry.reason}"[:300]
 
 
@@ -187,8 +190,10 @@ def _height(y: Axis, s: Standing) -> float:
     return y.at(max(s.gap, y.low))
 
 
-def _scale(canvas: Canvas, y: Axis, left: float, right: float) -> None:
+def _scale(canvas: Canvas, y: Axis, left: float, right: float, *, inside: bool = False) -> None:
+    """Lines at round gaps. inside: words stand on them at the right; names stand at the left."""
     for tick in ticks(y.low, y.high, 6):
         canvas.line(left, y.at(tick), right, y.at(tick), "grid" if tick else "zero")
         words = f"{tick:+g}" if tick else "delta"
-        canvas.text(right, y.at(tick) - 3, words, "tick", "end")
+        at = (right, y.at(tick) - 3) if inside else (left - 6, y.at(tick) + 4)
+        canvas.text(*at, words, "tick", "end")

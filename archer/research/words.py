@@ -206,10 +206,20 @@ def chance(found: Chance | None) -> list[str]:
     if found.n != found.n_control:
         k, a, b = found.curve[-1]
         lines.append(f"At equal numbers, best of {k}: {a:+.4f} against {b:+.4f} expected.")
-    sure = found.p_typical < 0.05 or found.p_best < 0.05
-    verdict = "better than chance" if sure else "not shown to be better than chance"
-    lines.append(f"In this run the search was {verdict}.")
+    lines.append(f"In this run {_verdict(found)}.")
     return lines
+
+
+def _verdict(found: Chance) -> str:
+    """Both questions are asked of the same candidates, so each is held to half of 0.05."""
+    typical, best = found.p_typical < 0.025, found.p_best < 0.025
+    if typical and best:
+        return "the search was better than chance, in its candidates and in its best"
+    if typical:
+        return "the candidates of the search were better than chance, its best was not shown to be"
+    if best:
+        return "the best of the search was better than chance, its candidates were not shown to be"
+    return "the search was not shown to be better than chance"
 
 
 def steps(overview: Overview) -> list[str]:

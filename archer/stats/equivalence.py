@@ -4,6 +4,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from statsmodels.stats.weightstats import DescrStatsW
 
+from archer.stats.frame import constant
+
 MARGIN = 0.01
 
 
@@ -16,6 +18,6 @@ def equivalence_p(differences: ArrayLike, margin: float = MARGIN) -> float:
     d = np.asarray(differences, float)
     if len(d) < 2:
         return float("nan")
-    if np.ptp(d) == 0:
+    if constant(d):
         return 0.0 if abs(d[0]) < margin else 1.0
     return float(DescrStatsW(d).ttost_mean(-margin, margin)[0])

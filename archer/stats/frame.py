@@ -2,11 +2,18 @@
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from archer.errors import ArcherError
 
 COLUMNS = ("rule", "row", "task", "column", "setting", "seed", "accuracy")
 CELL = ["rule", "row", "task", "column"]
+ROUNDING = 1e-12  # of accuracies: what sums and differences of them lose
+
+
+def constant(x: NDArray[np.float64]) -> bool:
+    """Whether all numbers are one, but for rounding: then there is no spread to test with."""
+    return bool(np.ptp(x) <= ROUNDING)
 
 
 def check_scores(scores: pd.DataFrame) -> pd.DataFrame:

@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from archer.stats.frame import CELL, check_scores
+from archer.stats.frame import CELL, check_scores, constant
 
 LEVEL = 0.95
 RESAMPLES = 9999
@@ -39,7 +39,7 @@ def mean_interval(values: ArrayLike, bounds: tuple[float, float] | None = (0.0, 
     if n < 2:
         return Interval(mean, float("nan"), n, float("nan"), float("nan"), "none: one seed")
     sd = float(x.std(ddof=1))
-    if np.ptp(x) == 0:
+    if constant(x):
         return Interval(mean, 0.0, n, mean, mean, "t")
     low, high = (float(end) for end in stats.t.interval(LEVEL, n - 1, mean, sd / np.sqrt(n)))
     if bounds is None or (low >= bounds[0] and high <= bounds[1]):

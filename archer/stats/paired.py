@@ -9,7 +9,7 @@ from scipy import stats
 
 from archer.errors import ArcherError
 from archer.stats.equivalence import MARGIN, equivalence_p
-from archer.stats.frame import CELL, check_scores
+from archer.stats.frame import CELL, ROUNDING, check_scores, constant
 from archer.stats.holm import holm
 from archer.stats.intervals import mean_interval
 from archer.stats.power import ALPHA, seeds_needed, smallest_p, too_few
@@ -115,8 +115,8 @@ def _cell(cell: pd.DataFrame, base: pd.DataFrame, margin: float) -> _Cell:
 
 
 def _paired_p(d: NDArray[np.float64]) -> float:
-    if np.ptp(d) == 0:  # no spread for a t test: the sign-flip test still counts seeds
-        return 1.0 if d[0] == 0 else smallest_p(len(d))
+    if constant(d):  # no spread for a t test: the sign-flip test still counts seeds
+        return 1.0 if abs(d[0]) <= ROUNDING else smallest_p(len(d))
     return float(stats.ttest_1samp(d, 0.0).pvalue)
 
 

@@ -11,8 +11,8 @@ from markupsafe import Markup, escape
 from archer.files import write_whole
 from archer.mad.settings import COLUMNS
 from archer.report.files import csv_text
-from archer.report.html import TEMPLATES
 from archer.report.knob_curves import curve_table, knob_curve
+from archer.report.pages import TEMPLATES
 from archer.report.tables import markdown_table
 from archer.sweeps import words
 from archer.sweeps.results import SweepResults

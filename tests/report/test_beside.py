@@ -45,7 +45,7 @@ def test_differences_are_ours_minus_theirs_and_judged_by_our_interval(studied):
     assert theirs["Memorize"] == "0.600 (ours -0.100, outside)"
     # t with two degrees of freedom: 0.5 +- 4.303 * 0.02 / sqrt(3) = 0.450 to 0.550
     assert theirs["Compress"] == "0.450 (ours +0.050, outside)"
-    assert theirs["Context Recall"] == "0.500 (ours +0.000, within)"
+    assert theirs["Context Recall"] == "0.500 (ours 0.000, within)"
     assert theirs["Average"] == "0.508 (ours -0.008, within)"
     assert theirs["from"] == "a paper"
     inside = beside(studied({"delta": [0.48, 0.5, 0.52]}), [row(Compress=0.4504)])
@@ -149,3 +149,12 @@ def test_a_table_that_cannot_stand_beside_is_told(tmp_path, text, said):
     with pytest.raises(ArcherError) as told:
         read_published(path)
     assert said in str(told.value)
+
+
+def test_the_page_names_the_source_below_each_row(studied):
+    text = page(studied({"delta": 0.25}, seeds=1), [row(note="2 layers", Compress=0.5)])
+    section = text.split('<section id="beside">')[1].split("</section>")[0]
+    assert section.count("<tr data-rule") == 2
+    assert 'DeltaNet<span class="origin">a paper; 2 layers</span>' in section
+    assert '<span class="v">0.500</span><span class="d">ours -0.250</span>' in section
+    assert "is not the whole benchmark" in section

@@ -2,7 +2,9 @@
 
 from archer.report.markdown import report as markdown
 from archer.report.notes import notes as study_notes
+from archer.report.phrases import signed
 from archer.report.study import Study
+from archer.report.tables import number
 
 RECALL, MEMORIZE = "in-context-recall", "memorization"
 
@@ -84,3 +86,22 @@ def test_the_protocol_is_stated(made):
     text = report(made({("delta", RECALL): 0.5}))
     assert "protocol `strict`: checkpoint, stopping" in text
     assert "1 trials, 1 of them trained, in 0 s of training on cpu" in text
+
+
+def test_what_rounds_to_zero_is_not_negative(made):
+    assert [signed(x, 4) for x in (-0.00004, 0.00004, -0.0001)] == ["0.0000", "0.0000", "-0.0001"]
+    assert number(-0.0004, signed=True) == "+0.000"  # without a sign it would be a score
+    seeds = {"delta": [0.5, 0.6, 0.7], "adam": [0.49996, 0.6, 0.70002]}
+    text = report(made({(rule, RECALL): x for rule, x in seeds.items()}, seeds=3))
+    assert "-0.000 " not in text
+    assert "-0.0000" not in text
+
+
+def test_seeds_that_disagree_are_told_once_and_apart(made):
+    seeds = {"delta": [0.3, 0.5, 0.7], "gated_delta": [0.5, 0.5, 0.5]}
+    text = report(made({(rule, RECALL): x for rule, x in seeds.items()}, seeds=3))
+    said = "- `delta` scores 0.500 ± 0.200 on Context Recall: unstable."
+    assert text.count(said) == 1
+    section = text.split("### Seeds that disagree")[1].split("\n## ")[0]
+    assert "Mean ± standard deviation (sd) over seeds." in section
+    assert said in section

@@ -21,6 +21,7 @@ from archer.record import write as writing
 from archer.report.claims import verify_file
 from archer.report.compare import Comparison
 from archer.report.files import write_report
+from archer.report.record import Record
 from archer.report.study import Study
 from archer.rules.load import builtin_graph
 from archer.store import STORE_FILE, open_store
@@ -497,3 +498,10 @@ def test_the_record_made_here_would_pass_as_one_of_the_repository(made, tmp_path
     copy = tmp_path / "copy"
     shutil.copytree(made, copy)
     test_every_record_of_the_repository(copy, tmp_path / "again")
+
+
+def test_a_package_that_is_not_installed_is_said_to_be_so():
+    run = {"run": 1, "started": "today", "trials": 2, "device": "cpu", "code": "0123456789"}
+    made = Record({}, [run | {"versions": {"archer": None, "torch": "2.11.0"}}], [])
+    about = made.about(pd.DataFrame({"status": ["ended"]}))
+    assert "on cpu; archer not installed as a package, torch 2.11.0, code 01234567" in about

@@ -6,8 +6,9 @@ import pandas as pd
 import pytest
 
 from archer.errors import ArcherError
+from archer.report.facts import AVERAGE
 from archer.report.files import write_report, write_results
-from archer.report.study import AVERAGE, Study
+from archer.report.study import Study
 from archer.stats import compare
 
 

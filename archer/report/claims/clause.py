@@ -62,7 +62,8 @@ class Clause:
     def negated(self, trigger_start: int, reach: int = 4) -> bool:
         if re.search(r"\b(?:neither|nor)\b", self.text[:trigger_start]):
             return True
-        before = re.split(r"[,;(]", self.text[:trigger_start])[-1].split()[-reach:]
+        before = re.split(r"[,;(]", self.text[:trigger_start])[-1]
+        before = re.sub(r"\b(?:without|no) M\d+", "", before).split()[-reach:]
         return bool(NEGATION.search(" ".join(before)))
 
     def default_base(self, subject: Mention | None) -> Mention | None:

@@ -1,15 +1,18 @@
 """A refutation needs a full reading: what keeps a doubtful one from being pronounced."""
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+from archer.report.claims import ratios, shapes
 from archer.report.claims.clause import Clause
 from archer.report.claims.figures import Figure
+from archer.report.claims.grammar import triggers
 from archer.report.claims.mentions import Mention
+from archer.report.claims.quantities import is_one, is_plain
 from archer.report.claims.rankings import PLACE, places
 from archer.report.claims.statements import Statement
 from archer.report.claims.table import AVERAGE, ScoreTable
-from archer.report.claims.understood import simple, understood
+from archer.report.claims.understood import settled, simple, understood
 from archer.report.claims.verdict import UNCLEAR, Outcome
 
 
@@ -44,12 +47,16 @@ def _doubtful(clause: Clause, outcome: Outcome) -> bool:
             and _explained(clause, figure, clear)
             for where, figure in figures.items()
         )
-    return not clause.plain or tangled or _crowd(clause)
+    if not clause.plain or not settled(clause) or not shapes.known(clause):
+        return True
+    if re.search(r"\b(?:hardly|barely|scarcely)\b", clause.text):
+        return True  # "hardly better" is better, or is not
+    return tangled or _crowd(clause)
 
 
 def _of_a_score(clause: Clause, actual: float | str | None) -> bool:
     """Was the figure held against a score, not a difference?"""
-    models, tasks = _names(clause)
+    models, tasks = names(clause)
     scores = [clause.table.score(m, t) for m in models for t in tasks]
     return isinstance(actual, float) and any(abs(actual - x) < 1e-9 for x in scores)
 
@@ -58,7 +65,7 @@ def _a_score(clause: Clause, figure: Figure) -> bool:
     """Taken for a difference, but a score of the very model and task."""
     if figure.bound:
         return False
-    models, tasks = _names(clause)
+    models, tasks = names(clause)
     scores = [clause.table.score(m, t) for m in models for t in tasks]
     return any(f.fits(x) == "yes" for f in figure.as_fraction() for x in scores)
 
@@ -91,8 +98,12 @@ def _stands_for(figure: Figure, stated: float) -> bool:
 def _pinned(clause: Clause, at: tuple[int, int]) -> bool:
     """Its model or its task stands right beside the figure, and nothing else may be meant."""
     before, after = clause.text[: at[0]], clause.text[at[1] :]
-    if any(f.unit in ("points", "pp") for f in clause.skeleton.figures):
+    if any(f.unit in ("points", "pp") or f.sign for f in clause.skeleton.figures):
         return False  # perhaps a difference, its unit said elsewhere
+    if any(t.sign or not t.verb for t in triggers(clause.text)) or ratios.ANY.search(
+        re.sub(r"N\d+", "", clause.text)
+    ):
+        return False  # perhaps a difference, or one of differences
     if re.match(r"\s*(?:behind|ahead|below|above|under|over|higher|lower|better|worse)\b", after):
         return False
     tasks = {t.names for t in clause.skeleton.tasks}
@@ -107,26 +118,17 @@ def _pinned(clause: Clause, at: tuple[int, int]) -> bool:
 
 def _explained(clause: Clause, figure: Figure, clear: bool = True) -> bool:
     """Is the figure some quantity of the names in its sentence (of the table when unclear)?"""
-    if figure.bound or figure.unit == "x":
+    if figure.bound or (figure.unit == "x" and not clear):
         return not clear
-    models, tasks = _names(clause)
-    if not clear:
-        models, tasks = list(clause.table.models), [*clause.table.tasks, AVERAGE]
-    plain = Figure(figure.value, figure.decimals, figure.unit, "", figure.approx)
-    # in a list the unit may stand once, at its end: "+9.4, +1.0, -5.6 pp"
-    readings = (*plain.as_fraction(), replace(plain, unit="pp").as_fraction()[0])
-    if any(f.fits(abs(x)) == "yes" for x in _scores(clause, models, tasks) for f in readings):
+    table, context = clause.table, clause.context
+    base = context.base.single if context.base else table.baseline
+    if is_one(figure, table, *names(clause), base):
         return True
-    changes = _signed(clause, models, tasks, figure)
-    if any(f.fits(abs(x)) == "yes" for x in changes for f in readings):
-        return True
-    if figure.unit != "%":
-        return False
-    percent = Figure(figure.value, figure.decimals, "", "", figure.approx)
-    return any(percent.fits(100 * abs(x)) == "yes" for x in _relative(clause, models, tasks))
+    everything = list(table.models), [*table.tasks, AVERAGE]
+    return not clear and is_plain(figure, table, *everything, base)
 
 
-def _names(clause: Clause) -> tuple[list[str], list[str]]:
+def names(clause: Clause) -> tuple[list[str], list[str]]:
     """Models and tasks that the sentence (or what it hangs on) speaks of."""
     table, context, s = clause.table, clause.context, clause.skeleton
     models = _distinct([*s.models, context.subject, context.base])
@@ -137,37 +139,3 @@ def _names(clause: Clause) -> tuple[list[str], list[str]]:
 
 def _distinct(mentions: list[Mention | None]) -> list[str]:
     return list(dict.fromkeys(n for m in mentions if m for r in m.readings for n in r))
-
-
-def _scores(clause: Clause, models: list[str], tasks: list[str]) -> list[float]:
-    table = clause.table
-    found: list[float] = []
-    for task in tasks:
-        found += [table.score(m, task) for m in models]
-        ranked = sorted(table.score(m, task) for m in table.models)
-        found += [ranked[-1], ranked[0], ranked[-1] - ranked[0], ranked[-1] - ranked[-2]]
-    singles = tuple(t for t in tasks if t != AVERAGE)
-    return found + ([table.mean(m, singles) for m in models] if len(singles) > 1 else [])
-
-
-def _signed(clause: Clause, models: list[str], tasks: list[str], figure: Figure) -> list[float]:
-    """Differences that the figure may be; a sign of its own is against the baseline."""
-    table = clause.table
-    base = clause.context.base.single if clause.context.base else table.baseline
-    way = {"+": 1, "-": -1}.get(figure.sign, 0)
-    singles = tuple(t for t in tasks if t != AVERAGE)
-    columns = [(t,) for t in tasks] + ([singles] if len(singles) > 1 else [])
-    found = []
-    for a in models:
-        for b in models:
-            gaps = [table.mean(a, c) - table.mean(b, c) for c in columns] if a != b else []
-            found += [g for g in gaps if not way or (base in (None, b) and g * way > 0)]
-    return found
-
-
-def _relative(clause: Clause, models: list[str], tasks: list[str]) -> list[float]:
-    found: list[float] = []
-    for task in tasks:
-        scores = [clause.table.score(m, task) for m in models]
-        found += [a / b - 1 for a in scores for b in scores if b > 0 and a != b]
-    return found

@@ -28,7 +28,7 @@ _SPREADS = re.compile(
     r"(?: (?:by )?(?:far ))?s? ?(?:out )?(?P<how>most|least)? ?(?:on|in) T(?P<t>\d+)"
 )
 _TOP_TO_BOTTOM = re.compile(
-    r"\b(?:gap|difference|distance|spread|range|margin) between "
+    r"(?:\b(?:gap|difference|distance|spread|range|margin) between |^between )"
     r"(?:best|top|first|highest|strongest)-and-(?:worst|bottom|last|lowest|weakest)\b"
 )
 _LEADERS = re.compile(

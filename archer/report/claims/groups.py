@@ -27,19 +27,21 @@ _MODEL_NOUN = (
 )
 _MODEL_NOUN += (
     r"|mechanisms|networks|nets|detectors|optimi[sz]ers|backbones|encoders|"
-    r"runs|ones|approaches|alternatives|candidates|entries|competitors|others|"
+    r"runs|ones|agents|algorithms|players|ablations|classifiers|decoders|learners|approaches|alternatives|candidates|entries|competitors|others|"
     r"baselines|systems"
 )
 _MODEL_NOUN += (
     r"|model|variant|rule|row|network|detector|optimi[sz]er|backbone|encoder|"
-    r"approach|method|architecture|modification|candidate|entry|system)"
+    r"agent|algorithm|approach|method|architecture|modification|candidate|entry|system)"
 )
 
 
 _TASK_NOUN = (
     r"(?:tasks|benchmarks|columns|metrics|categories|datasets|suites|tests|"
-    r"problems|evals|evaluations|task|benchmark|column|metric|dataset|category|"
-    r"problem)"
+    r"problems|evals|evaluations|games|directions|sets|subsets|splits|languages|"
+    r"language pairs|environments|domains|conditions|challenges|exams|"
+    r"task|benchmark|column|metric|dataset|category|problem|game|direction|"
+    r"split|language|environment|domain|condition)"
 )
 
 
@@ -171,11 +173,12 @@ def _model_group(table: ScoreTable, match: re.Match[str], s: Skeleton) -> str:
         spoken = {n for m in s.models if not m.group for n in m.names}
         kept = [tuple(n for n in r if n not in spoken) for r in readings]
         readings = [r for r in kept if r] or readings
-    mention = _quantified(quant, match["n"], readings[0])
+    sized = [r for r in readings if match["n"] and len(r) == int(match["n"])]
+    mention = _quantified(quant, match["n"], (sized or readings)[0])
     if mention is None:
         return " unknowngroup "
     if match["n"] or re.fullmatch(r"\d+", quant):
-        readings = [r for r in readings if len(r) == len(readings[0])]  # of that very number
+        readings = [r for r in readings if len(r) == len(mention.names)]  # of that very number
     mention = replace(mention, readings=tuple(dict.fromkeys(readings)))
     return f" {add_models(s, mention)} "
 

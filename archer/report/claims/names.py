@@ -30,6 +30,8 @@ _PROSE = {
     "none",
     "best",
 }
+_PROSE |= {"three", "four", "five", "six", "seven", "eight", "nine", "ten", "both", "each", "only"}
+_PROSE |= {"other", "same", "next", "second", "third", "single", "double", "many", "few", "no"}
 _PROSE |= {"first", "last", "half", "top", "more", "less", "dim", "run", "test"}
 _NOT_ACRONYMS = {"AN", "AS", "AT", "BE", "BY", "DO", "GO", "IF", "IN", "IS", "IT", "ME", "MY", "NO"}
 _NOT_ACRONYMS |= {"OF", "ON", "OR", "SO", "TO", "UP", "US", "WE", "CI", "SD", "VS", "LR", "WD"}
@@ -96,6 +98,8 @@ def model_aliases(table: ScoreTable) -> list[Alias]:
         add(join(parts), (model,), short)
     for model, parts in named.items():
         for gram in _grams(parts):
+            if len(gram) == 1 and gram[0] in _PROSE:
+                continue  # "the two recall tasks" names no `two_householder`
             elsewhere = any(_inside(gram, other) for m, other in named.items() if m != model)
             if not elsewhere and _tells(gram, parts, own[model], model == table.baseline):
                 add(join(gram), (model,))

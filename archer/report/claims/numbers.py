@@ -23,7 +23,7 @@ _NOT_A_SCORE = [
     r"step|version|appendix|chapter|v))\s*\(?\d+(?:\.\d+)*\)?",
     r"\[\d+\]",
     r"\b\d+\.\d+\.\d+\b",
-    r"\b\d+\.\d+ (?:of|out of) \d+",
+    r"\b\d+\.\d+ (?:of|out of) \d+(?![.\d])",
     r"\b(?:with|at|over|using|n\s*=)?\s*\d+\s*%\s*(?:confidence|ci\b|interval|credible)",
     r"\b\d+(?:\.\d+)?[\s-]*(?:k|m|b|million|billion)\b(?:\s*param\w*)?",
     r"\b\d+(?:[.,]\d+)*(?:e-?\d+)?[\s-]*(?:layers?|heads?|seeds?|settings?|"

@@ -27,6 +27,7 @@ _TOP = (
     r"(?<=T\d )(?:goes|went|belongs) to(?= M)|(?:takes|claims|collects|captures)(?= T\d+(?! from))"
 )
 _LOW = r"worst|lowest|weakest|poorest|bottom|last|minimum|least accurate"
+_TASK_NOUN = r"(?:tasks?|columns?|benchmarks?|datasets?|games?|tests?(?: sets?)?|categor(?:y|ies))"
 PLACE = re.compile(
     rf"\b(?:(?P<next>next[- ](?:best|worst|highest|lowest|strongest|weakest))|"
     rf"(?P<ord>{'|'.join(_ORDINAL)}|runner-up|#\d|(?:rank|place|number|"
@@ -42,7 +43,7 @@ _EXTENT = (
 )
 WIDEST = re.compile(
     rf"\b(?P<size>largest|biggest|greatest|widest|most|smallest|least|"
-    rf"narrowest|strongest|steepest|highest|best|worst|only) (?:\w+ )??(?P<what>{_EXTENT})"
+    rf"narrowest|strongest|weakest|steepest|highest|best|worst|only) (?:\w+ )??(?P<what>{_EXTENT})"
     rf"\b|"
     rf"\b(?P<what2>{_EXTENT}) (?:\(\S+\) )?(?:is|are|was) (?:by far )?(?P<size2>largest|"
     rf"biggest|greatest|widest|smallest|least|narrowest|strongest)\b|"
@@ -81,6 +82,10 @@ def _other_use(text: str, match: re.Match[str]) -> bool:
         before,
     ):
         return True  # "16 points behind the winner" gives nobody a place
+    if re.search(r"\b(?:its|their)\s*$", before) or re.match(rf"\s*{_TASK_NOUN}\b", after):
+        return True  # ranks the tasks of one model
+    if re.match(rf"\s*(?:\w+ )?{_EXTENT}s?\b", after):
+        return True  # ranks differences
     if re.match(
         r"\s*(?:of both|case|we|epoch|row|column|step|seed|time|week|"
         r"month|year|half|chunk|and foremost|,? (?:and )?we|guess|to "
@@ -255,7 +260,7 @@ def _widest_statement(clause: Clause, match: re.Match[str]) -> Statement | None:
     size = match["size"] or match["size2"] or match["how"]
     if size == "only" or clause.negated(match.start()):
         return None
-    largest = size not in ("smallest", "least", "narrowest")
+    largest = size not in ("smallest", "least", "narrowest", "weakest")
     models = [m for _, _, m in clause.models()]
     tasks = [t for _, _, t in clause.tasks()]
     if any(m.group for m in models) or len(models) > 2 or len(tasks) > 1:

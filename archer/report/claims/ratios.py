@@ -84,6 +84,8 @@ def _factor(clause: Clause, match: re.Match[str]) -> tuple[float, float, float] 
         return factor, factor, 1e9
     if more or less:
         return factor, 0.0, factor
+    if nearly and shrinks:
+        return factor, factor * 0.92, factor * 1.2
     if nearly:
         return factor, factor * 0.82, factor * 1.08
     return factor, factor * 0.9, factor * 1.2

@@ -4,7 +4,18 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from archer.report.claims import changes, field, orders, rankings, ratios, sameness, values
+from archer.report.claims import (
+    changes,
+    enumerations,
+    field,
+    hardest,
+    orders,
+    rankings,
+    ratios,
+    sameness,
+    stray,
+    values,
+)
 from archer.report.claims.clause import Clause, Context
 from archer.report.claims.combine import Unsure
 from archer.report.claims.doubt import Doubted
@@ -71,7 +82,8 @@ _STEP = re.compile(
 # What a split left over of a construction that the grammar does not follow.
 _SHARD = re.compile(
     r"(?:all|none|some|most|both|either|any|everyone|everything|nothing|of (?!M\d|\d$).*|"
-    r"(?:if|unless|ignoring|leaving|discounting|disregarding|dropping|setting aside|without|were|"
+    r"(?:if|unless|ignoring|leaving|discounting|disregarding|dropping(?! M\d+ [a-z])|"
+    r"setting aside|without|were|"
     r"suppose|supposing|assuming|provided|once|until|in case)\b.*|"
     r"(?:apart|aside|except|excluding|other than|besides|save|with exception)\b.*)[.,]?"
 )
@@ -170,7 +182,7 @@ def _clause(clause: Clause, predicted: bool, foreign: bool) -> Iterator[Found]:
     if foreign or ELSEWHERE.search(clause.text):
         yield Found(None)
         return
-    whole = field.find(clause) or ratios.lost_parts(clause)
+    whole = field.find(clause) or ratios.lost_parts(clause) or hardest.find(clause)
     for statement in whole:  # a full reading by itself
         yield Found(statement)
     if whole:
@@ -189,10 +201,21 @@ def _clause(clause: Clause, predicted: bool, foreign: bool) -> Iterator[Found]:
     statements = _consistent(statements, clause.table)
     muddy = bool(MUDDY.search(clause.text)) or clause.text.count("(") != clause.text.count(")")
     muddy = muddy or clause.text.rstrip().endswith(("...", "…"))  # trails off: not all is said
-    for statement in statements:
-        yield Found(Unsure(statement) if muddy or clause.shards else Doubted(statement, clause))
-    if not statements or clause.left_over:
+    if muddy or clause.shards:
+        judged: list[Statement] = [Unsure(statement) for statement in statements]
+    else:
+        judged = [Doubted(statement, clause) for statement in statements]
+        outcomes = [statement.judge(clause.table) for statement in judged]
+        judged += [s for s in stray.find(clause, outcomes) if _says(s, clause.table)]
+    judged += [s for s in enumerations.find(clause) if _says(s, clause.table)]
+    yield from (Found(statement) for statement in judged)
+    if not judged or clause.left_over:
         yield Found(None)
+
+
+def _says(statement: Statement, table: ScoreTable) -> bool:
+    """Other readings of a clause count only where they decide something."""
+    return statement.judge(table).status != "unchecked"
 
 
 def _consistent(statements: list[Statement], table: ScoreTable) -> list[Statement]:
@@ -220,6 +243,8 @@ def _checkable(clause: Clause) -> bool:
         )
     if not named and clause.context.subject is None:
         return False
+    if hardest.find(clause):
+        return True
     said = triggers(text) and any(t.sign for t in triggers(text))
     if re.search(r"^(?:rank )?(?:order|ranking)\b|\b(?:order|ranking) is\b", text):
         return len(clause.models()) > 1

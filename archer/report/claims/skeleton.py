@@ -102,11 +102,37 @@ def _names_first(
             taken.append(span)
     out, at = [], 0
     for start, end, kind, names in sorted(taken):
+        if kind == "M" and _is_part(text, start, end, names):
+            out += [text[at:start], " unknowngroup "]
+            at = end
+            continue
         readings = tuple((n,) for n in names)
         label = (add_models if kind == "M" else add_tasks)(s, Mention(readings))
         out += [text[at:start], f" {label} "]
         at = end
     return " ".join(_bare_in_lists("".join(out) + text[at:], tasks, s).split())
+
+
+_GONE = r"(?:no|non|without|w/?o|off|minus|sans|free|less|lacks?|lacking|missing|ablat\w+)"
+_REMOVING = (
+    r"(?:remov\w+|dropp?\w*|disabl\w+|omit\w*|tak\w+ (?:out|away)|turn\w* off|switch\w* off|"
+    r"delet\w+|absence|loss of|losing|leaving out|skipping|cutting|not using|does not have|[−–-])"
+)
+
+
+def _is_part(text: str, start: int, end: int, names: tuple[str, ...]) -> bool:
+    """ "The gate helps", when the row is `no_gate`: what the row lacks, not the row."""
+    if len(names) > 1 or not re.search(
+        r"(?:^|[^a-z])(?:no|without|off|minus|wo)(?:$|[^a-z])", names[0]
+    ):
+        return False
+    before, after = text[max(0, start - 40) : start], text[end : end + 12]
+    return not (
+        re.search(rf"\b{_GONE}\b", text[start:end].replace("_", " "), re.IGNORECASE)
+        or re.search(rf"(?:\b|(?=[−–-])){_GONE}\b[^.;,]*$", before, re.IGNORECASE)
+        or re.search(rf"{_REMOVING}[^.;,]*$", before, re.IGNORECASE)
+        or re.match(rf"[\s-]*{_GONE}\b", after, re.IGNORECASE)
+    )
 
 
 def _bare_in_lists(text: str, tasks: list[tuple[re.Pattern[str], Alias]], s: Skeleton) -> str:
@@ -156,7 +182,10 @@ def _lower(text: str) -> str:
 def _tidy(text: str) -> str:
     """Articles and empty nouns out, so that the patterns stay short."""
     text = re.sub(r"(?<=[MT])(\d+) ?'s?(?=\s|$|,|\))", r"\1", text)
-    noun = r"(?:models?|variants?|rules?|rows?|versions?|approach|method|mixer|layer|update|net)"
+    noun = (
+        r"(?:models?|variants?|rules?|rows?|versions?|approach|method|mixer|layer|update|net|"
+        r"systems?|agents?|algorithms?|student)"
+    )
     text = re.sub(rf"(\bM\d+)(?:[ -]{noun})+\b", r"\1", text)
     text = re.sub(
         r"(\bT\d+)(?:[ -](?:tasks?|benchmarks?|columns?|scores?|accurac(?:y|"

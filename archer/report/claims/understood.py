@@ -42,15 +42,35 @@ baseline i.e e.g i.e. x s t place spot position level rate learning memory state
 architectures agent agents detector class column cell price trade-off takeaway finding findings
 insight key main rank ranks ranked order ordering ranking place placed
 side sole single whole field pack rest group family kind type number numbers
-insight key main best summary executive note observation conclusion step field we our see there
+us insight key main best summary executive note observation conclusion step field we our see there
 small tiny large big modest clear slight consistent considerable huge massive substantial
 dramatic solid strong weak mere sharp
 """
 _KNOWN = frozenset(" ".join((_SMALL, _VERBS, _ADVERBS, _NOUNS)).split())
 
 
+# Known words that make a comparison one of something else, or only nearly one.
+_TURNS = """
+more less most nearly almost practically essentially virtually together close near good bad tie
+that this these those which whose there both even still gap margin difference change effect
+learning rate memory alone because perspective standpoint view worth
+"""
+_TURNING = frozenset(_TURNS.split())
+
+
 def understood(clause: Clause) -> bool:
     """No word and no loose number is left once names, figures and the grammar's words are out."""
+    words = _words_left(clause)
+    return words is not None and words <= _KNOWN
+
+
+def settled(clause: Clause) -> bool:
+    """No word that turns a comparison into another one: "nearly beats", "improves, less than M"."""
+    return not _TURNING & (_words_left(clause) or set())
+
+
+def _words_left(clause: Clause) -> set[str] | None:
+    """Words that neither a name nor the grammar has taken; None when a loose number is left."""
     text = re.sub(r"^[^:\d]*: ", "", clause.text)
     text = re.sub(r"\b(?:out )?of \d\b|\bexactly\b", " ", text)
     text = re.sub(r"\b(?:\d[- ]task|1 (?:pattern|thing|finding|exception|surprise))\b", " ", text)
@@ -58,10 +78,11 @@ def understood(clause: Clause) -> bool:
         text = pattern.sub(lambda m: " ".join(re.findall(r"[MTNR]\d+", m[0])) + " ", text)
     for trigger in reversed(triggers(text)):
         text = text[: trigger.start] + " " + text[trigger.end :]
+    text = re.sub(r"(?<=N\d )(?:bleu|map|ap|auc|rouge|iou|miou|f1|elo|acc)\b", " ", text)
     text = re.sub(r"\b[MTNR]\d+\b", " ", text)
     if re.search(r"\d", text):
-        return False
-    return all(word in _KNOWN for word in re.findall(r"[a-z][a-z.'-]*[a-z]|[a-z]", text))
+        return None
+    return set(re.findall(r"[a-z][a-z.'-]*[a-z]|[a-z]", text))
 
 
 def simple(clause: Clause) -> bool:
