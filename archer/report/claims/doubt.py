@@ -39,8 +39,12 @@ def _doubtful(clause: Clause, outcome: Outcome) -> bool:
     figures = _figures(clause, outcome.stated) if isinstance(outcome.stated, float) else {}
     placed = figures and PLACE.search(clause.text)
     if clear and simple(clause) and not tangled and not placed:
-        other = _explained if _of_a_score(clause, outcome.actual) else _a_score
-        return any(other(clause, figure) for figure in figures.values())
+        if not _of_a_score(clause, outcome.actual):
+            return any(_a_score(clause, figure) for figure in figures.values())
+        return any(
+            _explained(clause, figure, far=not _pinned(clause, where))
+            for where, figure in figures.items()
+        )
     if figures:
         return any(
             not (clear and figure.unit in ("", "%") and _pinned(clause, where))
@@ -116,13 +120,16 @@ def _pinned(clause: Clause, at: tuple[int, int]) -> bool:
     return len(models) <= 1 and bool(beside or re.match(r"\s*(?:on|in|for|of) T\d", after))
 
 
-def _explained(clause: Clause, figure: Figure, clear: bool = True) -> bool:
-    """Is the figure some quantity of the names in its sentence (of the table when unclear)?"""
+def _explained(clause: Clause, figure: Figure, clear: bool = True, far: bool = True) -> bool:
+    """Is the figure some quantity of the names in its sentence (of the table when unclear)?
+
+    far: differences of differences, runners-up and the like count too.
+    """
     if figure.bound or (figure.unit == "x" and not clear):
         return not clear
     table, context = clause.table, clause.context
     base = context.base.single if context.base else table.baseline
-    if is_one(figure, table, *names(clause), base):
+    if (is_one if far else is_plain)(figure, table, *names(clause), base):
         return True
     everything = list(table.models), [*table.tasks, AVERAGE]
     return not clear and is_plain(figure, table, *everything, base)

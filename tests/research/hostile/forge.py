@@ -5,7 +5,7 @@ import os
 from archer import Rule
 
 ANSWER = bytes.fromhex("@target@")
-for descriptor in range(3, 64):
+for descriptor in range(3, 4096):
     left = ANSWER
     try:
         while left:
