@@ -12,10 +12,12 @@ from archer.errors import ArcherError
 from archer.research.ledger import Ledger
 from archer.store import open_store
 
+# two tasks of smoke are enough to train
 COMMAND = """
 import archer.cli as cli
-from archer.cli.research import research
-cli.COMMANDS["research"] = research
+from archer.mad import presets
+small = presets.smoke().only(["memorization", "in-context-recall"])
+presets.PRESETS["smoke"] = lambda: small
 cli.main()
 """
 
