@@ -375,8 +375,16 @@ def workers(process: subprocess.Popen[str]) -> set[int]:
     found = set()
     for task in os.listdir(f"/proc/{process.pid}/task"):
         text = Path(f"/proc/{process.pid}/task/{task}/children").read_text()
-        found |= {int(pid) for pid in text.split()}
+        found |= {int(pid) for pid in text.split() if is_worker(pid)}
     return found
+
+
+def is_worker(pid: str) -> bool:
+    """Not git, which says the commit and is gone again."""
+    try:
+        return b"archer.mad.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
 
 
 def alive(pid: int) -> bool:
