@@ -77,7 +77,7 @@ def score_of(values: Sequence[float]) -> Score:
 
 
 def _alike(ledger: Ledger, entry: Entry, session: Session) -> bool:
-    """Whether scores of the entry's session may stand beside this session's."""
+    """Whether scores of the search that made the entry may stand beside those of this one."""
     theirs = next(s for s in ledger.sessions() if s.id == entry.session).settings
     mine = session.settings
     return (search_stage(theirs.preset), theirs.seeds, theirs.precision) == (

@@ -1,18 +1,16 @@
 """Writes a sweep's files: sweep.csv, sweep.md and sweep.html."""
 
-import re
 from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from archer.files import write_whole
 from archer.mad.settings import COLUMNS
 from archer.report.files import csv_text
 from archer.report.knob_curves import curve_table, knob_curve
-from archer.report.pages import TEMPLATES
+from archer.report.pages import inline, template
 from archer.report.tables import markdown_table
 from archer.sweeps import words
 from archer.sweeps.results import SweepResults
@@ -51,14 +49,7 @@ def markdown(results: SweepResults) -> str:
 
 def page(results: SweepResults) -> str:
     """The sweep as one self-contained page, with a plot per swept name and task."""
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    text: str = environment.get_template("sweep.html").render(
+    text: str = template("sweep.html").render(
         title=words.title(results).replace("`", ""),
         setup=_all(words.setup(results)),
         notes=_all(words.notes(results)),
@@ -100,13 +91,4 @@ def _bullets(lines: Iterable[str]) -> str:
 
 
 def _all(lines: Iterable[str]) -> list[Markup]:
-    return [_inline(line) for line in lines]
-
-
-def _inline(text: str) -> Markup:
-    """Text with `code` as code."""
-    parts = re.split(r"`([^`]*)`", text)
-    return Markup("").join(
-        Markup("<code>{}</code>").format(part) if i % 2 else escape(part)
-        for i, part in enumerate(parts)
-    )
+    return [inline(line) for line in lines]
