@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -374,8 +375,9 @@ def start(folder: Path, *args: str) -> subprocess.Popen[str]:
 def workers(process: subprocess.Popen[str]) -> set[int]:
     found = set()
     for task in os.listdir(f"/proc/{process.pid}/task"):
-        text = Path(f"/proc/{process.pid}/task/{task}/children").read_text()
-        found |= {int(pid) for pid in text.split() if is_worker(pid)}
+        with suppress(OSError):  # a thread may end between the listing and the reading
+            text = Path(f"/proc/{process.pid}/task/{task}/children").read_text()
+            found |= {int(pid) for pid in text.split() if is_worker(pid)}
     return found
 
 

@@ -4,7 +4,9 @@ import json
 import os
 import signal
 import threading
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -105,8 +107,10 @@ def children() -> set[int]:
     """Process ids of this process's own children, the living ones."""
     found = set()
     for task in os.listdir("/proc/self/task"):
-        with open(f"/proc/self/task/{task}/children") as file:
-            found |= {int(pid) for pid in file.read().split()}
+        # A thread may end between the listing and the reading.
+        with suppress(OSError):
+            text = Path(f"/proc/self/task/{task}/children").read_text()
+            found |= {int(pid) for pid in text.split()}
     return found
 
 
