@@ -14,7 +14,7 @@ from archer.model.config import ModelConfig
 from archer.model.kernels.conv import conv_silu, conv_silu_backward
 from archer.model.kernels.embed import NextNorm, Stream
 from archer.model.kernels.linear import linear_backward
-from archer.model.kernels.mlp import Weights, mlp
+from archer.model.kernels.mlp import Kept, Weights, mlp
 from archer.model.kernels.mlp_backward import mlp_backward, product_into
 from archer.model.mixer import Mixer
 
@@ -39,7 +39,7 @@ class _Kept:
     maps: Tensor
     qkv: Tensor
     memory: "_Memory"
-    between: Tensor  # the stream after the mixer
+    second: Kept
 
 
 @dataclass(frozen=True)
@@ -121,9 +121,9 @@ class Layer:
         memory = _Memory(self.mixer, mixed, raw, self.trained, keep)
         o, before = batch.select(memory.o), self._selected(stream, batch)
         weights = self.second_half(self.full, self.low)
-        between, *after = mlp(o, before, weights, following, self.config.norm_eps)
+        second, *after = mlp(o, before, weights, following, self.config.norm_eps, keep)
         if keep:
-            self.kept = _Kept(stream, hidden, maps, qkv, memory, between)
+            self.kept = _Kept(stream, hidden, maps, qkv, memory, second)
         return after[0], after[1], after[2]
 
     def backward(self, dy: Tensor, batch: Batch) -> Tensor:
@@ -133,7 +133,7 @@ class Layer:
         weights = self.second_half(self.full, self.low)
         gradients = self.second_half(self.grads, self.grads)
         o = batch.select(kept.memory.o)
-        do, dy = mlp_backward(o, kept.between, dy, weights, eps, gradients)
+        do, dy = mlp_backward(o, kept.second, dy, weights, eps, gradients)
         draw, dys = kept.memory.backward(batch.spread(do), self.grads)
         dqkv = self._conv_backward(kept.qkv, dys, batch)
         product_into(self.grads["mixer.qkv.weight"], kept.hidden.mT, dqkv)

@@ -109,12 +109,14 @@ def test_mlp(draw, signals, heads, gather, N, inner):
     else:
         x = draw(P, N, D)
         stream = Stream(x)
-    y, z, hidden, raw = mlp.mlp(o, stream, weights, following, EPS)
-    do, dy = mlp_backward.mlp_backward(o, y, dz, weights, EPS, gradients)
+    kept, z, hidden, raw = mlp.mlp(o, stream, weights, following, EPS)
+    do, dy = mlp_backward.mlp_backward(o, kept, dz, weights, EPS, gradients)
+    assert torch.equal(z, mlp.mlp(o, stream, weights, following, EPS, keep=False)[1])
 
     leaves = [leaf(t) for t in (x, o, *(getattr(flat, name) for name in names))]
     between, exact = half(*leaves)
-    near(y, between)
+    near(kept.y, between)
+    near(kept.h, rms(between, leaves[4]))
     near(z, exact)
     if following is not None:
         after = rms(exact, flat.after.double()).detach()

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from archer.model.kernels.embed import NextNorm, Stream
 from archer.model.kernels.tiles import (
+    Tiling,
     inverse_rms,
     jit,
     load_rows,
@@ -22,7 +23,7 @@ from archer.model.kernels.tiles import (
     wide,
 )
 
-ROWS, COLUMNS, WARPS, STAGES = 64, 32, 4, 4
+BACKWARD = Tiling(64, 32, 4, 4)
 
 
 @jit
@@ -89,7 +90,7 @@ def linear_backward(
     P, N, O = grad.shape  # noqa: E741
     D, S = weight.shape[1], norm.signals
     dx = torch.empty(P, N, D, dtype=grad.dtype, device=grad.device)
-    programs = tiles(N, ROWS)
+    programs = tiles(N, BACKWARD.rows)
     partial_norm = stream.source.new_empty(P, programs, D)
     partial_maps = partial_norm.new_empty(P, programs, S, D) if S else partial_norm
     maps = dx if norm.maps is None else norm.maps
@@ -97,8 +98,8 @@ def linear_backward(
         grad, weight, dx if draw is None else draw, maps, stream.source, stream.index,
         stream.step, norm.weight, dx if residual is None else residual, dx, partial_norm,
         partial_maps, N, weight.stride(0), D=D, O=O, S=S, EPS=eps,
-        GATHER=stream.ids is not None, RESIDUAL=residual is not None, R=ROWS,
-        BO=min(COLUMNS, wide(O)), num_warps=WARPS, num_stages=STAGES,
+        GATHER=stream.ids is not None, RESIDUAL=residual is not None, R=BACKWARD.rows,
+        BO=min(BACKWARD.columns, wide(O)), **BACKWARD.options,
     )  # fmt: skip
     partial_sum(partial_norm, dnorm)
     return dx, partial_maps.sum(1).mT if S else None

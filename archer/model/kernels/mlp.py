@@ -18,6 +18,7 @@ from torch import Tensor
 from archer.model.kernels.embed import NextNorm, Stream
 from archer.model.kernels.heads import heads_norm
 from archer.model.kernels.tiles import (
+    Tiling,
     inverse_rms,
     jit,
     load_rows,
@@ -28,7 +29,7 @@ from archer.model.kernels.tiles import (
     tiles,
 )
 
-ROWS, INNER, WARPS, STAGES = 64, 32, 4, 3
+FORWARD = Tiling(64, 32, 4, 3)
 
 
 @dataclass(frozen=True)
@@ -78,10 +79,10 @@ def load_square(weight, D: tl.constexpr):
 
 @jit
 def _forward(
-    o, source, ids, step, heads, mix, norm, gate, value, down, between, out,
+    o, source, ids, step, heads, mix, norm, gate, value, down, y_out, h_out, out,
     next_norm, maps, hidden, raw, N, M,
     D: tl.constexpr, H: tl.constexpr, I: tl.constexpr, GATHER: tl.constexpr,  # noqa: E741
-    NEXT: tl.constexpr, S: tl.constexpr, EPS: tl.constexpr,
+    KEEP: tl.constexpr, NEXT: tl.constexpr, S: tl.constexpr, EPS: tl.constexpr,
     R: tl.constexpr, BI: tl.constexpr,
 ):  # fmt: skip
     member = tl.program_id(1).to(tl.int64)
@@ -96,8 +97,10 @@ def _forward(
     _, _, scaled = heads_norm(read, heads, member, M, H, D // H, EPS)
     y = load_stream(source, ids, member, step, rows, ok, N, D, GATHER)
     y = tl.dot(scaled.to(low), load_square(mix, D), acc=y, input_precision="ieee")
-    store_rows(between, y, member, rows, ok, N, D)
     h = (y * inverse_rms(y, D, EPS) * load_vector(norm, member, M, D)[None, :]).to(low)
+    if KEEP:
+        store_rows(y_out, y, member, rows, ok, N, D)
+        store_rows(h_out, h, member, rows, ok, N, D)
     for at in range(0, I, BI):
         a = tl.dot(h, load_up(gate, at, D, I, BI), input_precision="ieee")
         b = tl.dot(h, load_up(value, at, D, I, BI), input_precision="ieee")
@@ -108,27 +111,45 @@ def _forward(
         store_norm(y, next_norm, maps, hidden, raw, member, M, rows, ok, N, D, S, EPS)
 
 
-def mlp(
-    o: Tensor, stream: Stream, weights: Weights, following: NextNorm | None, eps: float
-) -> list[Tensor]:
-    """o: [P, N, D] -> y and z, [P, N, D] fp32, and if a norm follows its hidden and raw signals.
+@dataclass(frozen=True)
+class Kept:
+    """What the backward pass reads, [P, N, D] in the compute type: the stream between, its norm.
 
-    stream: x. hidden: [P, N, D] in the compute type; raw: [P, N, S].
+    Only gradients see y rounded; the stream that goes on is fp32.
+    """
+
+    y: Tensor
+    h: Tensor
+
+
+def mlp(
+    o: Tensor,
+    stream: Stream,
+    weights: Weights,
+    following: NextNorm | None,
+    eps: float,
+    keep: bool = True,
+) -> tuple[Kept, Tensor, Tensor, Tensor]:
+    """o: [P, N, D] -> what to keep, z [P, N, D] fp32, hidden and raw signals of a norm behind it.
+
+    stream: x. hidden: [P, N, D] in the compute type; raw: [P, N, S]. Without a norm or with
+    nothing to keep the respective tensors are z.
     """
     P, N, D = o.shape
-    y = torch.empty(o.shape, dtype=torch.float32, device=o.device)
-    z = torch.empty_like(y)
+    z = torch.empty(o.shape, dtype=torch.float32, device=o.device)
+    dtype = weights.gate.dtype
+    y, h = (z.new_empty(z.shape, dtype=dtype) if keep else z for _ in range(2))
     given = following or NextNorm(weights.norm)
     hidden, raw = z, z
     if following is not None:
-        hidden = y.new_empty((P, N, D), dtype=weights.gate.dtype)
-        raw = y.new_empty((P, N, given.signals))
+        hidden = z.new_empty(z.shape, dtype=dtype)
+        raw = z.new_empty((P, N, given.signals))
     maps = hidden if given.maps is None else given.maps
-    _forward[(tiles(N, ROWS), P)](
+    _forward[(tiles(N, FORWARD.rows), P)](
         o, stream.source, stream.index, stream.step, weights.heads, weights.mix, weights.norm,
-        weights.gate, weights.value, weights.out, y, z, given.weight, maps, hidden, raw, N,
+        weights.gate, weights.value, weights.out, y, h, z, given.weight, maps, hidden, raw, N,
         weights.gate.stride(0), D=D, H=D // weights.heads.shape[-1], I=weights.gate.shape[-1],
-        GATHER=stream.ids is not None, NEXT=following is not None, S=given.signals, EPS=eps,
-        R=ROWS, BI=INNER, num_warps=WARPS, num_stages=STAGES,
+        GATHER=stream.ids is not None, KEEP=keep, NEXT=following is not None, S=given.signals,
+        EPS=eps, R=FORWARD.rows, BI=FORWARD.columns, **FORWARD.options,
     )  # fmt: skip
-    return [y, z, hidden, raw]
+    return Kept(y, h), z, hidden, raw

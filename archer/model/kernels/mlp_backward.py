@@ -1,7 +1,8 @@
 """Backward through the second half of a block; see `mlp`.
 
-The inner activations are computed again, and written once for the products of the weights'
-gradients, which are left to cuBLAS.
+`_inner` computes the inner activations again and writes what the products of the weights'
+gradients read; `_outer` takes their gradients back to the stream and through the output map. As
+one kernel the two hold so many registers that a multiprocessor waits more than it computes.
 """
 
 # Triton gives the arguments of a kernel their types.
@@ -12,8 +13,9 @@ import triton.language as tl
 from torch import Tensor
 
 from archer.model.kernels.heads import heads_norm, heads_norm_vjp
-from archer.model.kernels.mlp import Weights, load_down, load_square, load_up
+from archer.model.kernels.mlp import Kept, Weights, load_down, load_square, load_up
 from archer.model.kernels.tiles import (
+    Tiling,
     inverse_rms,
     jit,
     load_rows,
@@ -24,7 +26,19 @@ from archer.model.kernels.tiles import (
     tiles,
 )
 
-ROWS, INNER, WARPS, STAGES = 64, 32, 4, 3
+INNER = Tiling(64, 32, 4, 2)
+OUTER = Tiling(64, 32, 4, 3)
+
+
+@jit
+def load_inner(source, member, rows, ok, at, N, I: tl.constexpr, BI: tl.constexpr):  # noqa: E741
+    """Columns [R, BI] of a [P, N, I] tensor, from `at` on."""
+    columns = at + tl.arange(0, BI)
+    mask = ok[:, None]
+    if I % BI != 0:
+        mask = mask & (columns < I)[None, :]
+    at = rows[:, None] * I + columns[None, :]
+    return tl.load(source + member * N * I + at, mask=mask, other=0.0)
 
 
 @jit
@@ -37,9 +51,35 @@ def store_inner(
 
 
 @jit
-def _backward(
-    o, y, dz, heads, mix, norm, gate, value, down, do, dy, scaled_out, h_out, s_out, da_out,
-    db_out, partial_heads, partial_norm, N, M,
+def _inner(
+    h, dz, gate, value, down, s_out, da_out, db_out, N, M,
+    D: tl.constexpr, I: tl.constexpr, R: tl.constexpr, BI: tl.constexpr,  # noqa: E741
+):  # fmt: skip
+    member = tl.program_id(1).to(tl.int64)
+    rows = tl.program_id(0) * R + tl.arange(0, R)
+    ok = rows < N
+    low = gate.dtype.element_ty
+    gate += member * M
+    value += member * M
+    down += member * M
+    g = load_rows(dz, member, rows, ok, N, D)
+    x = load_rows(h, member, rows, ok, N, D)
+    for at in range(0, I, BI):
+        ds = tl.dot(g, tl.trans(load_down(down, at, D, I, BI)), input_precision="ieee")
+        a = tl.dot(x, load_up(gate, at, D, I, BI), input_precision="ieee")
+        b = tl.dot(x, load_up(value, at, D, I, BI), input_precision="ieee")
+        sigma = tl.sigmoid(a)
+        silu = a * sigma
+        store_inner(s_out, (silu * b).to(low), member, rows, ok, at, N, I, BI)
+        da = ds * b * (sigma + silu * (1.0 - sigma))
+        store_inner(da_out, da.to(low), member, rows, ok, at, N, I, BI)
+        store_inner(db_out, (ds * silu).to(low), member, rows, ok, at, N, I, BI)
+
+
+@jit
+def _outer(
+    o, y, dz, da, db, heads, mix, norm, gate, value, do, dy, scaled_out, partial_heads,
+    partial_norm, N, M,
     D: tl.constexpr, H: tl.constexpr, I: tl.constexpr, EPS: tl.constexpr,  # noqa: E741
     R: tl.constexpr, BI: tl.constexpr,
 ):  # fmt: skip
@@ -50,36 +90,21 @@ def _backward(
     mix += member * M
     gate += member * M
     value += member * M
-    down += member * M
-    w = load_vector(norm, member, M, D)
-    before = load_rows(y, member, rows, ok, N, D)
-    h = (before * inverse_rms(before, D, EPS) * w[None, :]).to(low)
-    g = load_rows(dz, member, rows, ok, N, D)
-    store_rows(h_out, h, member, rows, ok, N, D)
     dh = tl.zeros((R, D), dtype=tl.float32)
     for at in range(0, I, BI):
-        up_a = load_up(gate, at, D, I, BI)
-        up_b = load_up(value, at, D, I, BI)
-        ds = tl.dot(g, tl.trans(load_down(down, at, D, I, BI)), input_precision="ieee")
-        a = tl.dot(h, up_a, input_precision="ieee")
-        b = tl.dot(h, up_b, input_precision="ieee")
-        sigma = tl.sigmoid(a)
-        silu = a * sigma
-        db = (ds * silu).to(low)
-        da = (ds * b * (sigma + silu * (1.0 - sigma))).to(low)
-        store_inner(s_out, (silu * b).to(low), member, rows, ok, at, N, I, BI)
-        store_inner(da_out, da, member, rows, ok, at, N, I, BI)
-        store_inner(db_out, db, member, rows, ok, at, N, I, BI)
-        dh = tl.dot(da, tl.trans(up_a), acc=dh, input_precision="ieee")
-        dh = tl.dot(db, tl.trans(up_b), acc=dh, input_precision="ieee")
-    again = load_rows(y, member, rows, ok, N, D)
-    inverse = inverse_rms(again, D, EPS)
-    unit = again * inverse
-    back = load_rows(dz, member, rows, ok, N, D).to(tl.float32)
-    back = (back + norm_vjp(dh, unit, inverse, w, D)).to(low)
-    store_rows(dy, back, member, rows, ok, N, D)
+        da_tile = load_inner(da, member, rows, ok, at, N, I, BI)
+        db_tile = load_inner(db, member, rows, ok, at, N, I, BI)
+        up_a, up_b = load_up(gate, at, D, I, BI), load_up(value, at, D, I, BI)
+        dh = tl.dot(da_tile, tl.trans(up_a), acc=dh, input_precision="ieee")
+        dh = tl.dot(db_tile, tl.trans(up_b), acc=dh, input_precision="ieee")
+    before = load_rows(y, member, rows, ok, N, D).to(tl.float32)
+    inverse = inverse_rms(before, D, EPS)
+    unit = before * inverse
     program = member * tl.num_programs(0) + tl.program_id(0)
     tl.store(partial_norm + program * D + tl.arange(0, D), tl.sum(dh * unit, 0))
+    back = norm_vjp(dh, unit, inverse, load_vector(norm, member, M, D), D)
+    back = (back + load_rows(dz, member, rows, ok, N, D).to(tl.float32)).to(low)
+    store_rows(dy, back, member, rows, ok, N, D)
 
     dscaled = tl.dot(back, tl.trans(load_square(mix, D)), input_precision="ieee")
     read = load_rows(o, member, rows, ok, N, D).to(tl.float32)
@@ -92,33 +117,35 @@ def _backward(
 
 
 def mlp_backward(
-    o: Tensor, y: Tensor, dz: Tensor, weights: Weights, eps: float, gradients: Weights
+    o: Tensor, kept: Kept, dz: Tensor, weights: Weights, eps: float, gradients: Weights
 ) -> tuple[Tensor, Tensor]:
     """do, as o, and dy (of x too) from dz; sets the weights' gradients.
 
-    y: [P, N, D] fp32; all other tensors [P, N, D] are in the compute type. The gradient of the
-    stream is one of them: autocast would keep it in fp32.
+    All tensors [P, N, D] are in the compute type. The gradient of the stream is one of them:
+    autocast would keep it in fp32.
     """
     P, N, D = o.shape
     I, K = weights.gate.shape[-1], weights.heads.shape[-1]  # noqa: E741
-    dtype = weights.gate.dtype
-    do, dy = torch.empty_like(o), torch.empty_like(dz)
-    scaled, h = (y.new_empty((P, N, D), dtype=dtype) for _ in range(2))
-    s, da, db = (y.new_empty((P, N, I), dtype=dtype) for _ in range(3))
-    programs = tiles(N, ROWS)
-    partial_norm, partial_heads = y.new_empty(P, programs, D), y.new_empty(P, programs, K)
-    _backward[(programs, P)](
-        o, y, dz, weights.heads, weights.mix, weights.norm, weights.gate, weights.value,
-        weights.out, do, dy, scaled, h, s, da, db, partial_heads, partial_norm, N,
-        weights.gate.stride(0), D=D, H=D // K, I=I, EPS=eps, R=ROWS, BI=INNER, num_warps=WARPS,
-        num_stages=STAGES,
+    M = weights.gate.stride(0)
+    s, da, db = (dz.new_empty((P, N, I)) for _ in range(3))
+    _inner[(tiles(N, INNER.rows), P)](
+        kept.h, dz, weights.gate, weights.value, weights.out, s, da, db, N, M, D=D, I=I,
+        R=INNER.rows, BI=INNER.columns, **INNER.options,
+    )  # fmt: skip
+    product_into(gradients.out, s.mT, dz)
+    product_into(gradients.gate, kept.h.mT, da)
+    product_into(gradients.value, kept.h.mT, db)
+    do, dy, scaled = torch.empty_like(o), torch.empty_like(dz), torch.empty_like(o)
+    programs = tiles(N, OUTER.rows)
+    partial_norm, partial_heads = (weights.norm.new_empty(P, programs, size) for size in (D, K))
+    _outer[(programs, P)](
+        o, kept.y, dz, da, db, weights.heads, weights.mix, weights.norm, weights.gate,
+        weights.value, do, dy, scaled, partial_heads, partial_norm, N, M, D=D, H=D // K, I=I,
+        EPS=eps, R=OUTER.rows, BI=OUTER.columns, **OUTER.options,
     )  # fmt: skip
     partial_sum(partial_norm, gradients.norm)
     partial_sum(partial_heads, gradients.heads)
     product_into(gradients.mix, scaled.mT, dy)
-    product_into(gradients.gate, h.mT, da)
-    product_into(gradients.value, h.mT, db)
-    product_into(gradients.out, s.mT, dz)
     return do, dy
 
 

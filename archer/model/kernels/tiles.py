@@ -4,7 +4,7 @@
 # mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-calls
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import triton
@@ -12,6 +12,29 @@ import triton.language as tl
 from torch import Tensor
 
 SIGNALS = 16  # narrowest tile `tl.dot` takes
+
+
+class Tiling(NamedTuple):
+    """How a kernel is cut up: rows and columns of a program's tiles, warps, pipeline stages.
+
+    registers: most per thread, None for as many as there are; fewer let more programs share a
+    multiprocessor.
+    """
+
+    rows: int
+    columns: int
+    warps: int
+    stages: int
+    registers: int | None = None
+
+    @property
+    def options(self) -> dict[str, int | None]:
+        """Triton's names."""
+        return {
+            "num_warps": self.warps,
+            "num_stages": self.stages,
+            "maxnreg": self.registers,
+        }
 
 
 def jit(function: Callable[..., Any]) -> Any:
