@@ -13,8 +13,9 @@ from torch import Tensor
 
 from archer.model.backbone import AutoEncoder, Backbone
 from archer.model.config import ModelConfig
-from archer.model.fused_layer import Batch, Layer, Parameters
+from archer.model.fused_layer import Batch, Layer, Parameters, Views
 from archer.model.kernels.conv import WIDTH
+from archer.model.kernels.decoder import Decoded, Decoder, decode, decode_backward
 from archer.model.kernels.embed import NextNorm, Stream, embed_gradient, embed_norm
 from archer.model.kernels.linear import linear_backward
 from archer.model.kernels.loss import cross_entropy, score
@@ -56,10 +57,12 @@ class FusedBackbone:
         """
         body = _Body(self, ids, self._last(ids) if self.decodes else positions, keep=True)
         if self.decodes:
-            losses, dx = self._decode(body.x, targets, positions)
-            dx = dx.to(self.dtype)
+            kept, hidden = self._decoded(body.x, positions)
+            losses, dlogits = self._losses(hidden, targets)
+            dx = self._decode_backward(kept, dlogits).to(self.dtype)
         else:
-            losses, dx = self._unembed(body, targets)
+            losses, dlogits = self._losses(body.hidden, targets)
+            dx = self._unembed_backward(body.x, dlogits)
         body.backward(dx)
         return losses
 
@@ -69,56 +72,56 @@ class FusedBackbone:
         """Mean losses [P] and the likeliest words [P, B, S] int32. Arguments as for `train`."""
         with torch.no_grad():
             body = _Body(self, ids, self._last(ids) if self.decodes else positions, keep=False)
-            if self.decodes:
-                logits = self._decoded(body.x, positions)
-                bias = torch.zeros_like(self.parameters.full["unembed.bias"])
-            else:
-                logits = torch.bmm(body.hidden, self.parameters.low["unembed.weight"])
-                bias = self.parameters.full["unembed.bias"]
+            hidden = self._decoded(body.x, positions)[1] if self.decodes else body.hidden
+            logits = torch.bmm(hidden, self.parameters.low["unembed.weight"])
+            bias = self.parameters.full["unembed.bias"]
             losses, found = score(logits, bias, self.words, targets.flatten(1))
         return losses, found.view(targets.shape)
 
-    def _unembed(self, body: "_Body", targets: Tensor) -> tuple[Tensor, Tensor]:
+    def _losses(self, hidden: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Losses and the logits' gradient from [P, N, D] behind the last norm; sets unembed's."""
         full, low, grads = self.parameters.full, self.parameters.low, self.parameters.grads
-        logits = torch.bmm(body.hidden, low["unembed.weight"])
+        logits = torch.bmm(hidden, low["unembed.weight"])
         bias, dbias = full["unembed.bias"], grads["unembed.bias"]
         losses = cross_entropy(logits, bias, self.words, targets.flatten(1), dbias)
-        product_into(grads["unembed.weight"], body.hidden.mT, logits)
-        norm, eps = NextNorm(full["norm.weight"]), self.config.norm_eps
-        weight, dnorm = low["unembed.weight"], grads["norm.weight"]
-        dx, _ = linear_backward(logits, weight, Stream(body.x), norm, eps, dnorm)
-        return losses, dx
+        product_into(grads["unembed.weight"], hidden.mT, logits)
+        return losses, logits
 
-    def _decode(
-        self, x: Tensor, targets: Tensor, positions: Tensor | None
-    ) -> tuple[Tensor, Tensor]:
-        """The auto-encoder's decoder is small (no mixer, no residual): autograd does it."""
-        names = [n for n in self.parameters.grads if n.split(".")[0] in _DECODER]
-        with torch.enable_grad():
-            z = x.detach().requires_grad_()
-            logits = self._decoded(z, positions)
-        over = logits.detach().clone()
-        zero = torch.zeros_like(self.parameters.full["unembed.bias"])
-        losses = cross_entropy(over, zero, self.words, targets.flatten(1))
-        leaves = [z, *(self.model.get_parameter(name) for name in names)]
-        dz, *grads = torch.autograd.grad(logits, leaves, over)
-        for name, grad in zip(names, grads, strict=True):
-            self.parameters.grads[name].copy_(grad)
-        return losses, dz
+    def _unembed_backward(self, x: Tensor, dlogits: Tensor) -> Tensor:
+        full, low, grads = self.parameters.full, self.parameters.low, self.parameters.grads
+        norm, weight = NextNorm(full["norm.weight"]), low["unembed.weight"]
+        eps, dnorm = self.config.norm_eps, grads["norm.weight"]
+        return linear_backward(dlogits, weight, Stream(x), norm, eps, dnorm)[0]
 
-    def _decoded(self, z: Tensor, positions: Tensor | None) -> Tensor:
-        """z: [P, B, D] -> logits [P, B S, V]."""
+    def _decoded(self, z: Tensor, positions: Tensor | None) -> tuple[Decoded, Tensor]:
+        """z: [P, B, D] -> what to keep, and [P, B S, D] behind the last norm."""
         assert isinstance(self.model, AutoEncoder)
-        low = self.dtype == torch.bfloat16
-        with torch.autocast(z.device.type, torch.bfloat16, enabled=low, cache_enabled=False):
-            return self.model.decode(z, positions)
+        places = self.model.places if positions is None else self.model.places[positions]
+        weights = decoder(self.parameters.full, self.parameters.low)
+        return decode(z, places, weights, self.config.norm_eps)
+
+    def _decode_backward(self, kept: Decoded, dlogits: Tensor) -> Tensor:
+        full, low, grads = self.parameters.full, self.parameters.low, self.parameters.grads
+        weights, into = decoder(full, low), decoder(grads, grads)
+        unembed = low["unembed.weight"]
+        return decode_backward(dlogits, unembed, kept, weights, self.config.norm_eps, into)
 
     @staticmethod
     def _last(ids: Tensor) -> Tensor:
         return torch.arange(ids.shape[-1] - 1, ids.shape[-1], device=ids.device)
 
 
-_DECODER = ("decoder", "norm", "unembed")
+def decoder(full: Views, low: Views) -> Decoder:
+    """The decoder's tensors in two of the buffers."""
+    return Decoder(
+        full["decoder.0.weight"],
+        low["decoder.1.weight"],
+        full["decoder.1.bias"],
+        full["decoder.3.weight"],
+        low["decoder.4.weight"],
+        full["decoder.4.bias"],
+        full["norm.weight"],
+    )
 
 
 class _Body:

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from archer.model.kernels import conv, embed, linear, loss, mlp, mlp_backward
+from archer.model.kernels import conv, decoder, embed, linear, loss, mlp, mlp_backward
 from archer.model.kernels.embed import NextNorm, Stream
 
 P, D, EPS = 2, 16, 1e-5
@@ -206,3 +206,29 @@ def test_likeliest_words_stay_in_the_vocabulary_when_a_member_has_diverged():
     losses, found = loss.score(logits, torch.zeros(1, 5), words, targets)
     assert losses.isnan().all()
     assert ((found >= 0) & (found < 5)).all()
+
+
+@pytest.mark.parametrize(("B", "S", "V"), [(3, 5, 40), (40, 2, 7)])
+def test_decoder(draw, B, S, V):
+    shapes = {
+        "first_norm": (D,), "first": (D, D), "first_bias": (D,), "second_norm": (D,),
+        "second": (D, D), "second_bias": (D,), "last_norm": (D,),
+    }  # fmt: skip
+    flat = Flat(draw, unembed=(D, V), **shapes)
+    weights = decoder.Decoder(*(getattr(flat, name) for name in shapes))
+    gradients = decoder.Decoder(*(getattr(flat, f"d{name}") for name in shapes))
+    z, places, dlogits = draw(P, B, D), draw(S, D), draw(P, B * S, V)
+    kept, hidden = decoder.decode(z, places, weights, EPS)
+    dz = decoder.decode_backward(dlogits, flat.unembed, kept, weights, EPS, gradients)
+
+    leaves = [leaf(t) for t in (z, *(getattr(flat, name) for name in shapes))]
+    z64, norm1, first, bias1, norm2, second, bias2, norm3 = leaves
+    x = (z64[:, :, None] + places.double()).flatten(1, 2)
+    u1 = rms(x, norm1) @ first + bias1[:, None]
+    u2 = rms(functional.gelu(u1), norm2) @ second + bias2[:, None]
+    exact = rms(functional.gelu(u2), norm3)
+    near(hidden, exact)
+    grads = torch.autograd.grad(exact, leaves, dlogits.double() @ flat.unembed.double().mT)
+    mine = (dz, *(getattr(flat, f"d{name}") for name in shapes))
+    for found, grad in zip(mine, grads, strict=True):
+        near(found, grad)
