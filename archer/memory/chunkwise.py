@@ -27,6 +27,20 @@ from archer.rules.torch_source import compile_hook, hook_arguments, variable
 
 
 @dataclass(frozen=True)
+class State:
+    """What a memory carries from chunk to chunk; S and slots: [N, H, K, V], chunks: how many."""
+
+    S: Tensor
+    slots: dict[str, Tensor]
+    chunks: int = 0
+
+    def to(self, dtype: torch.dtype) -> "State":
+        """The same in another precision."""
+        slots = {name: slot.to(dtype) for name, slot in self.slots.items()}
+        return State(self.S.to(dtype), slots, self.chunks)
+
+
+@dataclass(frozen=True)
 class Inputs:
     """What hooks read beside their own arguments, laid out for broadcasting.
 
@@ -37,6 +51,7 @@ class Inputs:
     signals: dict[str, Tensor]
     sizes: dict[str, float]
     causal: Tensor  # [C, C]
+    before: int  # chunks that were read before these
 
 
 def chunkwise(
@@ -61,22 +76,63 @@ def chunkwise(
     Computes in fp32, or fp64 for fp64 inputs. Raises ArcherError for a missing signal, an unknown
     knob, or g without a rule that decays.
     """
+    start = None if initial_state is None else State(initial_state, {})
+    output, end = _run(
+        rule, (q, k, v, beta, g), knobs or {}, signals or {}, chunk_size, start, output_final_state
+    )
+    return output, None if end is None else end.S
+
+
+def proceed(
+    rule: RuleGraph,
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    beta: Tensor,
+    g: Tensor | None = None,
+    *,
+    knobs: Mapping[str, float | Tensor] | None = None,
+    signals: Mapping[str, Tensor] | None = None,
+    chunk_size: int | None = None,
+    state: State | None = None,
+) -> tuple[Tensor, State]:
+    """A piece of a sequence after those that left `state`; its output, and the state it leaves.
+
+    Arguments and errors as for `chunkwise`. Pieces are whole chunks, only the last need not be;
+    together they give what one call gives for the whole sequence.
+    """
+    output, end = _run(
+        rule, (q, k, v, beta, g), knobs or {}, signals or {}, chunk_size, state, True
+    )
+    assert end is not None  # the last chunk was written
+    return output, end
+
+
+def _run(
+    rule: RuleGraph,
+    tokens: tuple[Tensor, Tensor, Tensor, Tensor, Tensor | None],
+    knobs: Mapping[str, float | Tensor],
+    signals: Mapping[str, Tensor],
+    chunk_size: int | None,
+    start: State | None,
+    final_state: bool,
+) -> tuple[Tensor, State | None]:
+    """tokens: q, k, v, beta and g, as for `chunkwise`."""
+    q, k, v, beta, g = tokens
     if rule.decay is not None and g is not None:
-        signals = {**(signals or {}), rule.decay: g}  # hooks may read it too
-    _check_names(rule, knobs or {}, signals or {}, g)
+        signals = {**signals, rule.decay: g}  # hooks may read it too
+    _check_names(rule, knobs, signals, g)
     memory = _Memory(rule, chunk_size or rule.chunk_size)
     dtype = torch.float64 if q.dtype == torch.float64 else torch.float32
     with torch.autocast(q.device.type, enabled=False):
         q = q.to(dtype) * q.shape[-1] ** -0.5
-        initial_state = None if initial_state is None else initial_state.to(dtype)
+        start = start and start.to(dtype)
         q_M, k_M, v_M = (_chunks(x.to(dtype), memory.chunk_size) for x in (q, k, v))
         beta_M = _chunks(beta.to(dtype)[..., None], memory.chunk_size)
         g_M = None if g is None else _chunks(g.to(dtype)[..., None], memory.chunk_size)
-        inputs = memory.inputs(q_M, v_M, knobs or {}, signals or {})
-        output, state = memory.loop(
-            q_M, k_M, v_M, beta_M, g_M, inputs, initial_state, output_final_state
-        )
-    return _tokens(output, q.shape[1]).to(v.dtype), state if output_final_state else None
+        inputs = memory.inputs(q_M, v_M, knobs, signals, start.chunks if start else 0)
+        output, end = memory.loop(q_M, k_M, v_M, beta_M, g_M, inputs, start, final_state)
+    return _tokens(output, q.shape[1]).to(v.dtype), end
 
 
 @dataclass(frozen=True)
@@ -92,6 +148,7 @@ class _Memory:
         v: Tensor,
         given_knobs: Mapping[str, float | Tensor],
         given_signals: Mapping[str, Tensor],
+        before: int,
     ) -> Inputs:
         """q: [N, H, M, C, K], v: [N, H, M, C, V]."""
         C = self.chunk_size
@@ -106,7 +163,7 @@ class _Memory:
         }
         sizes = {"C": float(C), "d_k": float(q.shape[-1]), "d_v": float(v.shape[-1])}
         causal = torch.ones(C, C, dtype=torch.bool, device=q.device).tril()
-        return Inputs(knobs, signals, sizes, causal)
+        return Inputs(knobs, signals, sizes, causal, before)
 
     def loop(
         self,
@@ -116,12 +173,13 @@ class _Memory:
         beta: Tensor,
         g: Tensor | None,
         inputs: Inputs,
-        state: Tensor | None,
+        start: State | None,
         final_state: bool,
-    ) -> tuple[Tensor, Tensor | None]:
+    ) -> tuple[Tensor, State | None]:
         """q, k: [N, H, M, C, K]; v: [N, H, M, C, V]; beta, g: [N, H, M, C, 1].
 
-        The last chunk is written only for `final_state`: training reads only the output.
+        The last chunk is written, and the state returned, only for `final_state`: training reads
+        only the output.
         """
         chunks = q.shape[2]
         scores = (q @ k.mT).masked_fill(~inputs.causal, 0.0)
@@ -138,7 +196,7 @@ class _Memory:
         A = (beta * keys).tril(-1)  # Eq. (1)
         U0, W = _solve(A, beta * v, beta * k_in)  # Eq. (2)
         L = self._local(scores, inputs)
-        slots: dict[str, Tensor] = {}
+        state, slots = (start.S, start.slots) if start else (None, {})
         outputs = []
         # unbind, not indexing: the backward pass of an index fills a whole tensor with zeros
         rows = zip(*(x.unbind(2) for x in (U0, W, L, q_in, k_out)), strict=True)
@@ -155,7 +213,10 @@ class _Memory:
                 slots = slots or {slot: torch.zeros_like(dS) for slot in self.rule.slots}
                 state = state if carry is None else carry[:, :, n] * state
                 state, slots = self._write(state, dS, slots, n, inputs)  # Eq. (6)
-        return torch.stack(outputs, dim=2), state
+        output = torch.stack(outputs, dim=2)
+        if state is None or not final_state:
+            return output, None
+        return output, State(state, slots, inputs.before + chunks)
 
     def _local(self, scores: Tensor, inputs: Inputs) -> Tensor:
         """All chunks at once: [N, H, M, C, C] -> the same, masked again."""
@@ -165,7 +226,7 @@ class _Memory:
         values |= {f"knob.{name}": knob[:, :, None] for name, knob in inputs.knobs.items()}
         values |= {f"signal.{name}": signal for name, signal in inputs.signals.items()}
         step = torch.arange(1, scores.shape[2] + 1, dtype=scores.dtype, device=scores.device)
-        values["step"] = step[:, None, None]
+        values["step"] = inputs.before + step[:, None, None]
         (weights,) = self._call("local", values, inputs)
         # a rule may weigh by the mask alone
         weights = weights.to(scores.dtype).expand_as(scores)
@@ -229,7 +290,7 @@ def _tokens(x: Tensor, length: int) -> Tensor:
 def _chunk_values(n: int, inputs: Inputs, like: Tensor) -> dict[str, Tensor]:
     values = {f"knob.{name}": knob for name, knob in inputs.knobs.items()}
     values |= {f"signal.{name}": signal[:, :, n] for name, signal in inputs.signals.items()}
-    values["step"] = like.new_full((1, 1), float(n + 1))
+    values["step"] = like.new_full((1, 1), float(inputs.before + n + 1))
     return values
 
 

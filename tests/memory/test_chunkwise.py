@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from archer.errors import ArcherError
+from archer.memory.chunkwise import proceed
 from archer.memory.recurrent import recurrent
 from archer.rules.graph import RuleGraph
 from archer.rules.load import BUILTIN, builtin_graph, load_graph
@@ -110,15 +111,21 @@ def test_initial_state(sequences: Make) -> None:
         torch.testing.assert_close(found, wanted, **EXACT)
 
 
-@pytest.mark.parametrize("name", ["delta", "decay", "error_gated", "softmax_attention"])
-def test_two_halves_make_the_whole(name: str, sequences: Make) -> None:
-    rule = builtin_graph(name).with_chunk_size(8)
+def test_pieces_make_the_whole(rule: RuleGraph, sequences: Make) -> None:
+    """With slots and steps carried along; adam with the correction that counts its steps."""
+    corrected = {knob.name: 1.0 for knob in rule.knobs if knob.name == "bias_correction"}
     data = sequences(rule, 37)
-    whole = data.run(rule, output_final_state=True)
-    first, state = data.map(lambda x: x[:, :16]).run(rule, output_final_state=True)
-    rest = data.map(lambda x: x[:, 16:])
-    second, state = rest.run(rule, initial_state=state, output_final_state=True)
-    torch.testing.assert_close((torch.cat([first, second], dim=1), state), whole, **EXACT)
+    wanted = data.run(rule, knobs=corrected, output_final_state=True)
+    outputs, state = [], None
+    for start, end in ((0, 8), (8, 24), (24, 37)):
+        piece = data.map(lambda x, at=slice(start, end): x[:, at])
+        given = {"signals": piece.signals, "knobs": corrected, "state": state}
+        own = (piece.q, piece.k, piece.v, piece.beta, piece.g)
+        output, state = proceed(rule, *own, **given)
+        outputs.append(output)
+    assert state.chunks == 5
+    assert set(state.slots) == set(rule.slots)
+    torch.testing.assert_close((torch.cat(outputs, dim=1), state.S), wanted, **EXACT)
 
 
 @pytest.mark.parametrize("length", [1, 5, 8, 23])
