@@ -1,14 +1,20 @@
-"""`archer record` and `archer bench --from`."""
+"""`archer record`, `archer bench --from` and `archer sweep --from`."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import UseAppendAction, arg
+
+from archer.errors import ArcherError
+
+if TYPE_CHECKING:
+    from archer.record import Made
 
 
 def record(
     store: Annotated[
-        str, arg(metavar="DIR", help="folder of a benchmark, or the URL or file of its store")
+        str,
+        arg(metavar="DIR", help="folder of a benchmark, sweep or search, or its store"),
     ],
     /,
     *,
@@ -27,6 +33,9 @@ def record(
         tuple[str, ...], arg(metavar="RULE [RULE ...]", help="only these, in this order")
     ] = (),
     tasks: Annotated[tuple[str, ...], arg(metavar="TASK [TASK ...]", help="only these")] = (),
+    sweep: Annotated[
+        int | None, arg(metavar="N", help="a sweep, and which, if the store holds several")
+    ] = None,
     partial: Annotated[
         bool, arg(help="also when trials are missing; the record and its report say which")
     ] = False,
@@ -39,25 +48,62 @@ def record(
         Path | None, arg(metavar="FILE.csv", help="published rows to stand beside ours")
     ] = None,
 ) -> None:
-    """Make a record of a benchmark: trials, table, commands, environment and report, in text.
+    """Make a record of a benchmark, a sweep or a search: all that is needed to see it again.
 
-    One table of all that was asked of one preset and protocol, whatever the number of commands.
+    One table of all that was asked of one preset and protocol, whatever the number of commands; or
+    one sweep; or a search with all its sessions.
 
     Example: archer record results/core --name core-3-seeds
     """
-    from archer.cli.show import console
     from archer.record import Choice, make_record
+    from archer.sweeps.record import is_sweep, make_sweep_record
 
-    made = make_record(
-        store,
-        name=name,
-        out=out,
-        choice=Choice(preset, protocol, runs, rules, tasks),
-        partial=partial,
-        commands=command,
-        against=against,
-        beside=beside,
-    )
+    choice = Choice(preset, protocol, runs, rules, tasks)
+    if _is_search(store):
+        if choice != Choice() or sweep is not None or against or beside:
+            raise ArcherError("options that choose are of tables: a search is recorded whole")
+        _show_made(_record_search(store, name, out, partial, command))
+        return
+    if is_sweep(store, sweep, preset):
+        if choice != Choice(preset) or against or beside:
+            raise ArcherError(
+                "--protocol, --runs, --rules, --tasks, --against and --beside are of tables: a "
+                "sweep is recorded whole"
+            )
+        made = make_sweep_record(
+            store, number=sweep, name=name, out=out, partial=partial, commands=command
+        )
+    else:
+        made = make_record(
+            store,
+            name=name,
+            out=out,
+            choice=choice,
+            partial=partial,
+            commands=command,
+            against=against,
+            beside=beside,
+        )
+    _show_made(made)
+
+
+def _is_search(store: str) -> bool:
+    from archer.research.record import holds_search
+
+    return holds_search(store)
+
+
+def _record_search(
+    store: str, name: str | None, out: Path, partial: bool, commands: tuple[str, ...]
+) -> "Made":
+    from archer.research.record import make_search_record
+
+    return make_search_record(store, name=name, out=out, partial=partial, commands=commands)
+
+
+def _show_made(made: "Made") -> None:
+    from archer.cli.show import console
+
     for file, size in made.sizes.items():
         console.print(f"{size:>9,}  {made.folder / file}", markup=False)
     console.print(f"{sum(made.sizes.values()):>9,}  bytes in all")
@@ -70,6 +116,10 @@ def show_rebuilt(record: Path, out: Path | None = None) -> int:
 
     out: folder for the files, by default results/NAME, the record's own name.
     """
+    from archer.sweeps.recorded import is_sweep_record
+
+    if is_sweep_record(record):
+        return show_rebuilt_sweep(record, out)
     from archer.cli.show import console
     from archer.record import rebuild
     from archer.report.notes import notes
@@ -89,5 +139,24 @@ def show_rebuilt(record: Path, out: Path | None = None) -> int:
     console.print("\nwrote " + ", ".join(map(str, found.files)), markup=False)
     same = found.difference is None
     said = "equal to the record's results.csv" if same else f"not equal: {found.difference}"
+    console.print(said, markup=False)
+    return 0 if same else 1
+
+
+def show_rebuilt_sweep(record: Path, out: Path | None = None) -> int:
+    """`archer sweep --from RECORD`: its tables again, without training; 1 if they are others.
+
+    out: folder for the files, by default results/NAME, the record's own name.
+    """
+    from archer.cli.show import console
+    from archer.cli.sweep import show_tables
+    from archer.sweeps.rebuild import rebuild_sweep
+
+    found = rebuild_sweep(record, out or Path("results") / record.resolve().name)
+    console.print(f"\n{record}, from the record's trials", markup=False)
+    show_tables(found.results)
+    console.print("\nwrote " + ", ".join(map(str, found.files)), markup=False)
+    same = found.difference is None
+    said = "equal to the record's tables" if same else f"not equal: {found.difference}"
     console.print(said, markup=False)
     return 0 if same else 1

@@ -16,16 +16,18 @@ if TYPE_CHECKING:
 
 
 def sweep(
-    rule: Annotated[str, arg(metavar="RULE", help="a built-in name or a rule file")],
+    rule: Annotated[
+        str, arg(metavar="RULE", help="a built-in name or a rule file; none with --from")
+    ] = "",
     /,
     *,
     set: Annotated[
         UseAppendAction[tuple[str, ...]],
         arg(
             metavar="RULE.KNOB=VALUES",
-            help="a,b,c: these values, of which one may be the word learned; low:high:n: n values "
-            "evenly spaced, by the logarithm for a knob on a log scale; low:high: an interval to "
-            "search. May be repeated: all combinations",
+            help="a,b,c: these values, also the words learned, d_k (size of a head) and sqrt(d_k); "
+            "low:high:n: n values evenly spaced, by the logarithm for a knob on a log scale; "
+            "low:high: an interval to search. May be repeated: all combinations",
         ),
     ] = (),
     learn: Annotated[
@@ -33,6 +35,9 @@ def sweep(
         arg(metavar="RULE.KNOB", help="train a knob at every point; may be repeated"),
     ] = (),
     chunk_size: Annotated[str, arg(metavar="N,N,...", help="chunk sizes to sweep as well")] = "",
+    one_at_a_time: Annotated[
+        bool, arg(help="vary one name at a time, the others at their defaults")
+    ] = False,
     preset: Annotated[
         Literal["smoke", "quick", "core", "mad"],
         arg(help="smoke: seconds; quick: minutes; core: six baselines; mad: all 66 settings"),
@@ -49,6 +54,15 @@ def sweep(
         tuple[float, ...] | None,
         arg(metavar="WD [WD ...]", help="weight decays to choose from; default: the preset's"),
     ] = None,
+    rates_from: Annotated[
+        str | None,
+        arg(
+            metavar="DIR",
+            help="a record, or folder or URL of a store: per setting, train at the lr and weight "
+            "decay that were best there, on validation data, for the rule of --rates-of",
+        ),
+    ] = None,
+    rates_of: Annotated[str, arg(metavar="RULE", help="whose rates --rates-from takes")] = "delta",
     search: Annotated[
         Literal["grid", "random", "tpe"],
         arg(help="random and tpe try --trials points; pip install 'archer[search]'"),
@@ -70,7 +84,11 @@ def sweep(
     ] = None,
     yes: Annotated[bool, arg(help="train even a grid of more than 200 points")] = False,
     dry_run: Annotated[bool, arg(help="say what it would cost and train nothing")] = False,
-) -> None:
+    from_: Annotated[
+        Path | None,
+        arg(name="from", metavar="RECORD", help="rebuild a record's tables without training"),
+    ] = None,
+) -> int | None:
     """Try values of a rule's knobs side by side; choose on validation data, read the test once.
 
     Always protocol strict. Stopped or killed, the same command continues.
@@ -82,6 +100,14 @@ def sweep(
     from archer.sweeps import plan_sweep
     from archer.sweeps import sweep as run
 
+    if from_ is not None:
+        if rule:
+            raise ArcherError("--from rebuilds a record as it is: give no rule with it")
+        from archer.cli.record import show_rebuilt_sweep
+
+        return show_rebuilt_sweep(from_, out)
+    if not rule:
+        raise ArcherError("name the rule to sweep; `archer rules` lists those that are built in")
     device = find_device(device)  # type: ignore[assignment]
     asked: dict[str, Any] = {
         "set": set,
@@ -92,6 +118,9 @@ def sweep(
         "seeds": seeds,
         "lrs": lr,
         "weight_decays": weight_decay,
+        "rates_from": rates_from,
+        "rates_of": rates_of,
+        "one_at_a_time": one_at_a_time,
         "search": None if search == "grid" else search,
         "trials": trials,
         "search_seed": search_seed,
@@ -102,9 +131,10 @@ def sweep(
     }
     if dry_run:
         show_estimate(plan_sweep(rule, **asked).cost, device, workers)
-        return
+        return None
     folder = out or Path("results") / f"sweep-{Path(rule).stem}-{preset}"
     show_sweep(run(rule, **asked, workers=workers, out=folder, store=store))
+    return None
 
 
 def _chunk_sizes(text: str) -> tuple[int, ...]:
@@ -115,7 +145,19 @@ def _chunk_sizes(text: str) -> tuple[int, ...]:
 
 
 def show_sweep(results: "SweepResults") -> None:
-    """The chosen values, the curves, what to keep in mind, and where the files are."""
+    """How long it took, what `show_tables` shows, and where the files are."""
+    from archer.cli.show import console
+    from archer.sweeps import words
+
+    console.print(f"\n{words.title(results)}, {results.seconds:.0f} s", markup=False)
+    show_tables(results)
+    if results.out:
+        names = ("sweep.csv", "sweep.md", "sweep.html")
+        console.print("\nwrote " + ", ".join(str(results.out / name) for name in names))
+
+
+def show_tables(results: "SweepResults") -> None:
+    """The chosen values, the curves, and what to keep in mind."""
     from archer.cli.show import console
     from archer.report.knob_curves import curve_table
     from archer.sweeps import words
@@ -124,7 +166,7 @@ def show_sweep(results: "SweepResults") -> None:
         for line in lines:
             console.print(f"- {line}", markup=False)
 
-    console.print(f"\n{words.title(results)}, {results.seconds:.0f} s\n", markup=False)
+    console.print("")
     say(words.setup(results))
     console.print("\nValidation accuracy of every point:\n")
     console.print(_table(curve_table(results.curves)))
@@ -135,9 +177,6 @@ def show_sweep(results: "SweepResults") -> None:
         console.print(_table(learned))
     console.print(f"\n{words.CURVES}")
     say(words.notes(results))
-    if results.out:
-        names = ("sweep.csv", "sweep.md", "sweep.html")
-        console.print("\nwrote " + ", ".join(str(results.out / name) for name in names))
 
 
 def _table(frame: "pd.DataFrame") -> "Table":

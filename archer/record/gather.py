@@ -97,7 +97,7 @@ def gather(store: Store, choice: Choice | None = None) -> Gathered:
     if choice.runs:
         runs = [r for r in runs if r["id"] in {*by.values(), *choice.runs}]
     outcomes = store.results(ids)
-    frame = _trials(store, plan, ids, outcomes)
+    frame = trials_of(store, plan, ids, outcomes)
     whole = pd.concat([frame, *never_asked(frame, rows, places)], ignore_index=True)
     return Gathered(plan, in_table_order(whole, places), curves_frame(outcomes), runs, by, told)
 
@@ -155,7 +155,9 @@ def _chosen(
     ]
 
 
-def _trials(store: Store, plan: Plan, ids: Sequence[str], outcomes: Mapping[str, Any]) -> Any:
+def trials_of(
+    store: Store, plan: Plan, ids: Sequence[str], outcomes: Mapping[str, Any]
+) -> pd.DataFrame:
     """trials.csv of what was asked for; status "missing" for what has not ended nor failed."""
     states, devices = store.states(ids), store.devices(ids)
     failures = {id: reason for id, (status, reason) in states.items() if status == "failed"}

@@ -1,23 +1,19 @@
 """A store's table as a folder of text: a record, written whole or not at all."""
 
-import contextlib
-import gzip
-import io
-import json
-import os
 import shlex
-import shutil
-import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from archer.errors import ArcherError
 from archer.files import prepare_folder
 from archer.mad.trial import PROTOCOL_VERSION
+from archer.record.folder import json_bytes, sizes, whole_folder, zipped
 from archer.record.gather import Choice, Gathered, gather
 from archer.report.beside import read_published
 from archer.report.files import csv_text, report_text, table_text
@@ -69,10 +65,10 @@ def make_record(
             "--tasks or --runs what is whole, or say --partial"
         )
     _refuse_empty(found)
-    target = out / f"{_day(found)}-{name or found.plan.preset.name}"
+    target = out / f"{day(found.runs)}-{name or found.plan.preset.name}"
     if target.exists():
         raise ArcherError(f"{target} is there already: give another --name, or remove it")
-    with _whole_folder(prepare_folder(out), target) as folder:
+    with whole_folder(prepare_folder(out), target) as folder:
         files, notes = _files(found, commands, partial)
         for path, data in files.items():
             (folder / path).parent.mkdir(exist_ok=True)
@@ -82,9 +78,7 @@ def make_record(
         (folder / "cells.csv").write_text(csv_text(cells_frame(study)))
         text = report_text(study, "md", published, Record.load(folder))
         (folder / "report.md").write_text(text)
-    paths = sorted(p for p in target.rglob("*") if p.is_file())
-    sizes = {str(p.relative_to(target)): p.stat().st_size for p in paths}
-    return Made(target, sizes, [*lost, *notes])
+    return Made(target, sizes(target), [*lost, *notes])
 
 
 def _refuse_empty(found: Gathered) -> None:
@@ -96,16 +90,16 @@ def _files(
     found: Gathered, commands: Sequence[str], partial: bool
 ) -> tuple[dict[str, bytes], list[str]]:
     """Everything but what is computed from the trials."""
-    curves, said = _curves(found)
+    curves, said = curves_that_fit(found.curves, found.results.selected)
     plan = _plan(found, partial) | {"curves": said}
-    lines = [*commands] or _commands(found.runs)
+    lines = [*commands] or commands_of(found.runs)
     files = {
         "trials.csv.gz": zipped(csv_text(found.trials)),
         "command.txt": "".join(f"{line}\n" for line in lines).encode(),
-        "environment.json": _json({"runs": _runs(found)}),
-        "plan.json": _json(plan),
+        "environment.json": json_bytes({"runs": told_runs(found.runs, found.trained_by)}),
+        "plan.json": json_bytes(plan),
         **({} if curves is None else {"curves.csv.gz": curves}),
-        **{f"rules/{name}.json": _json(graph) for name, graph in found.graphs.items()},
+        **{f"rules/{name}.json": json_bytes(graph) for name, graph in found.graphs.items()},
     }
     return files, [said]
 
@@ -131,30 +125,24 @@ def _plan(found: Gathered, partial: bool) -> dict[str, Any]:
     }
 
 
-def _curves(found: Gathered) -> tuple[bytes | None, str]:
+def curves_that_fit(curves: pd.DataFrame, selected: pd.DataFrame) -> tuple[bytes | None, str]:
     """All curves, or those of the selected trials, or none: what fits, and a sentence on it."""
-    curves = found.curves.round(6)
+    curves = curves.round(6)
     whole = zipped(csv_text(curves))
     if len(whole) <= CURVES_LIMIT:
         return whole, "`curves.csv.gz` holds every epoch of every trial"
-    chosen = curves[curves["trial"].isin(found.results.selected["trial"])]
+    chosen = curves[curves["trial"].isin(selected["trial"])]
     some, size = zipped(csv_text(chosen)), f"{len(whole) / 2**20:.1f} MiB"
     if len(some) <= CURVES_LIMIT:
         return some, f"`curves.csv.gz` holds the selected trials only; all curves take {size}"
     return None, f"learning curves are left out, since they take {size}; the store has them"
 
 
-def zipped(text: str) -> bytes:
-    """Gzipped without a name or a time in it: the same text gives the same bytes."""
-    buffer = io.BytesIO()
-    with gzip.GzipFile(filename="", fileobj=buffer, mode="wb", compresslevel=6, mtime=0) as file:
-        file.write(text.encode())
-    return buffer.getvalue()
-
-
-def _runs(found: Gathered) -> list[dict[str, Any]]:
+def told_runs(
+    runs: Sequence[dict[str, Any]], trained_by: Mapping[str, int]
+) -> list[dict[str, Any]]:
     """What each run ran on. The host's name and its command line, which is elsewhere, are not."""
-    trained = Counter(found.trained_by.values())
+    trained = Counter(trained_by.values())
     return [
         {
             "run": run["id"],
@@ -164,11 +152,11 @@ def _runs(found: Gathered) -> list[dict[str, Any]]:
             "trials": trained[run["id"]],
             **{key: value for key, value in run["environment"].items() if key != "command"},
         }
-        for run in found.runs
+        for run in runs
     ]
 
 
-def _commands(runs: Sequence[dict[str, Any]]) -> list[str]:
+def commands_of(runs: Sequence[dict[str, Any]]) -> list[str]:
     """One line per command, as one would type it, each once."""
     return list(dict.fromkeys(_command(run["environment"]["command"]) for run in runs))
 
@@ -184,29 +172,11 @@ def _command(arguments: Sequence[str]) -> str:
     return shlex.join([*script, name, *rest])
 
 
-def _day(found: Gathered) -> str:
-    last = max(run["started"] for run in found.runs)
+def day(runs: Sequence[Mapping[str, Any]]) -> str:
+    """Of the last run, as in "2026-11-22"."""
+    last = max(run["started"] for run in runs)
     return datetime.fromtimestamp(last, UTC).strftime("%Y-%m-%d")
 
 
 def _moment(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
-
-
-def _json(data: Any) -> bytes:
-    return (json.dumps(data, indent=1, ensure_ascii=False) + "\n").encode()
-
-
-@contextlib.contextmanager
-def _whole_folder(parent: Path, target: Path) -> Iterator[Path]:
-    """A folder to fill, which becomes the target at once, or is gone again."""
-    folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=parent))
-    try:
-        yield folder
-        os.chmod(folder, 0o755)
-        os.rename(folder, target)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise ArcherError(f"cannot write {target}: {reason}; choose another --out") from error
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)

@@ -22,6 +22,7 @@ LEGEND = (
 LEARNED = re.compile(r"learned\.(.+)\.layer(\d+)\.head(\d+)")
 LEARNED_COLUMNS = ("rule", "knob", "task", "layer", "head", "start", "mean", "sd", "seeds")
 LEFT, RIGHT, BOTTOM, TOP = 44, 350, 188, 12
+TICK = 34  # pixels that a tick's number takes
 
 
 def learned_values(trials: pd.DataFrame) -> pd.DataFrame:
@@ -118,8 +119,11 @@ def _values(canvas: Canvas, values: Sequence[float], wide: float, log: bool) -> 
     """The x axis, with a tick per value where they are few."""
     x = Axis(values[0], values[-1], LEFT + 16, wide - 16, log=log)
     few = values if len(values) <= 8 else [values[0], values[len(values) // 2], values[-1]]
+    last, lower = -math.inf, False
     for value in few:
-        canvas.text(x.at(value), 206, f"{value:.4g}", "tick")
+        lower = not lower and x.at(value) - last < TICK
+        last = x.at(value)
+        canvas.text(last, 206 + 11 * lower, f"{value:.4g}", "tick")
     return x
 
 

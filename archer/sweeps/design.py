@@ -7,10 +7,11 @@ import pandas as pd
 
 from archer.mad.plan import Plan, grouped, make_plan
 from archer.mad.presets import Preset
-from archer.mad.results import Results
 from archer.rules.peer import Contender
 from archer.sweeps.points import Point
+from archer.sweeps.rates import Rate
 
+NAMED = " (sweep)"  # at the end of a preset's name, in a store
 LARGEST = 96  # members of one population on a processor
 
 
@@ -18,7 +19,8 @@ LARGEST = 96  # members of one population on a processor
 class Design:
     """A rule, the settings and the lr x weight-decay grid of a preset, and seeds.
 
-    together: as few populations as possible, for a GPU; see `make_plan`.
+    rates: one lr and weight decay per setting, instead of the grid: those that were best for the
+    rule `rates_of`. together: as few populations as possible, for a GPU; see `make_plan`.
     """
 
     rule: Contender
@@ -26,11 +28,13 @@ class Design:
     seeds: int
     precision: str
     together: bool
+    rates: tuple[Rate, ...] = ()
+    rates_of: str = ""
 
     @property
     def trials_per_point(self) -> int:
         """Rows of a plan that belong to one point."""
-        grid = len(self.preset.lrs) * len(self.preset.weight_decays)
+        grid = 1 if self.rates else len(self.preset.lrs) * len(self.preset.weight_decays)
         return len(self.preset.settings) * grid * self.seeds
 
     def plan(self, points: Sequence[Point]) -> Plan:
@@ -39,17 +43,24 @@ class Design:
         Points of one chunk size and the same learned knobs share populations. The plan is named
         apart from benchmarks, so that `archer status` shows it so and no record takes it for one.
         """
-        plans = [self._plan(point) for point in points]
+        plans = [self._plan(point, preset) for point in points for preset in self.presets()]
         rows = tuple(row for plan in plans for row in plan.rows)
         trials = list({row.trial.id: row.trial for row in rows}.values())
         populations = grouped(trials, LARGEST, self.together)
         return replace(plans[0], preset=self._named(), rows=rows, populations=tuple(populations))
 
-    def _plan(self, point: Point) -> Plan:
-        chunk_size = point.chunk_size or self.preset.chunk_size
+    def presets(self) -> list[Preset]:
+        """The preset, or a part of it for every setting that has a rate of its own."""
+        by_name = {setting.name: setting for setting in self.preset.settings}
+        return [
+            replace(self.preset, settings=(by_name[name],), lrs=(lr,), weight_decays=(decay,))
+            for name, lr, decay in self.rates
+        ] or [self.preset]
+
+    def _plan(self, point: Point, preset: Preset) -> Plan:
         return make_plan(
             [self.rule],
-            replace(self.preset, chunk_size=chunk_size),
+            replace(preset, chunk_size=point.chunk_size or preset.chunk_size),
             protocol="strict",
             seeds=self.seeds,
             knobs=point.knobs,
@@ -57,9 +68,9 @@ class Design:
         )
 
     def _named(self) -> Preset:
-        return replace(self.preset, name=f"{self.preset.name} (sweep)")
+        return replace(self.preset, name=self.preset.name + NAMED)
 
-    def trials(self, results: Results, points: Sequence[Point]) -> pd.DataFrame:
-        """The trials table of a plan's results, with a column `point`: the label of each."""
+    def trials(self, trials: pd.DataFrame, points: Sequence[Point]) -> pd.DataFrame:
+        """The trials table of a plan with a column `point`: the label of each."""
         labels = [point.label for point in points for _ in range(self.trials_per_point)]
-        return results.trials.assign(preset=self.preset.name, point=labels)
+        return trials.assign(preset=self.preset.name, point=labels)

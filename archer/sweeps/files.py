@@ -30,8 +30,9 @@ def write_sweep(results: SweepResults, folder: Path) -> list[Path]:
     ]
 
 
-def markdown(results: SweepResults) -> str:
-    """The sweep as text."""
+def markdown(results: SweepResults, picture: str | None = None) -> str:
+    """The sweep as text. picture: a file beside it that shows the curves."""
+    shown = [] if picture is None else [f"![{words.CURVES}]({picture})"]
     parts = [
         f"# {words.title(results)}",
         _bullets(words.setup(results)),
@@ -40,9 +41,10 @@ def markdown(results: SweepResults) -> str:
         "## Curves",
         words.CURVES,
         markdown_table(curve_table(results.curves)),
+        *shown,
         *_learned(results),
         "## Keep in mind",
-        _bullets([*words.notes(results), *words.METHOD]),
+        _bullets([*words.notes(results), *words.method(results)]),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -58,23 +60,32 @@ def page(results: SweepResults) -> str:
         legend=words.CURVES,
         curves=curve_table(results.curves),
         learned=words.learned(results),
-        method=_all(words.METHOD),
+        method=_all(words.method(results)),
     )
     return text
 
 
 def plots(results: SweepResults) -> list[tuple[str, Markup]]:
     """Heading and curve, for every swept name on every task where it acts."""
+    return [(f"{COLUMNS[task]} by {name}", Markup(svg)) for name, task, svg in drawn(results)]
+
+
+def drawn(results: SweepResults) -> list[tuple[str, str, str]]:
+    """Name, task and curve.
+
+    Where names are varied one at a time, a curve has the points of its name alone.
+    """
     found = []
     for each in results.swept:
+        curves = results.alone(each) if results.one_at_a_time else results.curves
         for task in results.tasks:
-            if task in results.without_effect:
+            if not results.acts(each, task):
                 continue
             log = each.log or each.name == CHUNK_SIZE
             line = results.search is None
-            drawn = knob_curve(results.curves, each.name, task, log=log, line=line)
-            if drawn:
-                found.append((f"{COLUMNS[task]} by {each.name}", Markup(drawn)))
+            svg = knob_curve(curves, each.name, task, log=log, line=line)
+            if svg:
+                found.append((each.name, task, svg))
     return found
 
 

@@ -13,7 +13,8 @@ from archer.mad.plan import Plan
 from archer.mad.presets import Preset
 from archer.mad.presets import preset as find_preset
 from archer.sweeps.design import Design
-from archer.sweeps.points import MOST_POINTS, Point, grid, once, reference
+from archer.sweeps.points import MOST_POINTS, Point, axes, grid, once, reference
+from archer.sweeps.rates import best_rates
 from archer.sweeps.search import Kind, drawn
 from archer.sweeps.values import Swept, read_swept
 
@@ -30,19 +31,26 @@ class Sweep:
     kind: Kind | None = None
     trials: int = 0
     seed: int = 0
-    points: tuple[Point, ...] = ()  # of a grid
+    one_at_a_time: bool = False
+    points: tuple[Point, ...] = ()  # none of a search, which finds them
 
     @property
     def cost(self) -> Plan:
         """A plan as large as the sweep's; of a search, with points that are merely drawn."""
         points = self.points or drawn(self.swept, self.learn, self.trials)
-        return self.design.plan(once([*points, reference(self.swept)]))
+        return self.design.plan(once([*points, self.reference]))
+
+    @property
+    def reference(self) -> Point:
+        """The defaults, which are trained as well."""
+        return reference(self.swept, self.one_at_a_time)
 
     @property
     def study(self) -> str:
         """Name of a search's study: rule, preset, knobs, and a hash of all that matters to it."""
         design = self.design
         fields = [asdict(design.preset), design.seeds, design.precision, design.rule.rule_hash]
+        fields += [design.rates] if design.rates else []
         fields += [[asdict(each) for each in self.swept], self.learn, self.kind, self.seed]
         digest = hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:8]
         names = ",".join(each.short for each in self.swept)
@@ -60,6 +68,9 @@ def plan_sweep(
     seeds: int = 3,
     lrs: Sequence[float] | None = None,
     weight_decays: Sequence[float] | None = None,
+    rates_from: str | Path | None = None,
+    rates_of: str = "delta",
+    one_at_a_time: bool = False,
     search: Kind | None = None,
     trials: int | None = None,
     search_seed: int = 0,
@@ -70,21 +81,38 @@ def plan_sweep(
 ) -> Sweep:
     """What `sweep` would do, without training. Arguments as there."""
     _check_search(search, trials)
+    if one_at_a_time and (search is not None or learn):
+        raise ArcherError(
+            "--one-at-a-time takes neither --search nor --learn: give learned as a value of --set"
+        )
+    if rates_from is not None and (lrs or weight_decays):
+        raise ArcherError("--rates-from gives lr and weight decay: leave out the others")
     set, learn, tasks = _listed(set), _listed(learn), None if tasks is None else _listed(tasks)
     graph = contender(str(rule), device)
     chosen = find_preset(preset) if isinstance(preset, str) else preset
     chosen = _with_rates(chosen.only(tasks), lrs, weight_decays)
     if heads is not None:
         chosen = replace(chosen, heads=heads)
-    swept = read_swept(graph, set, learn, chunk_sizes, chosen.chunk_size, search=search is not None)
+    swept = read_swept(
+        graph,
+        set,
+        learn,
+        chunk_sizes,
+        chosen.chunk_size,
+        search=search is not None,
+        head_size=chosen.dim // chosen.heads,
+    )
     on_gpu = device == "cuda"
     exact = precision or ("bf16" if on_gpu else "fp32")
-    design = Design(graph, chosen, seeds, exact, together=on_gpu)
-    made = Sweep(design, swept, tuple(learn), search, trials or 0, search_seed)
+    rates_of = "" if rates_from is None else rates_of
+    rates = () if rates_from is None else best_rates(rates_from, rates_of, chosen)
+    design = Design(graph, chosen, seeds, exact, together=on_gpu, rates=rates, rates_of=rates_of)
+    made = Sweep(design, swept, tuple(learn), search, trials or 0, search_seed, one_at_a_time)
     if search is None:
         most = None if large else MOST_POINTS
-        made = replace(made, points=tuple(grid(swept, learn, most)))
-    design.plan([reference(swept)])  # refuses what no plan can be made of
+        points = axes(swept) if one_at_a_time else grid(swept, learn, most)
+        made = replace(made, points=tuple(points))
+    design.plan([made.reference])  # refuses what no plan can be made of
     return made
 
 

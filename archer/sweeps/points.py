@@ -14,15 +14,23 @@ MOST_POINTS = 200  # without being told so
 
 @dataclass(frozen=True)
 class Point:
-    """One value per swept name, in their order. learn: knobs trained from that value."""
+    """One value per swept name, in their order. learn: knobs trained from that value.
+
+    alone: the only name whose value is not the default, where they are varied one at a time; "" if
+    there is none.
+    """
 
     values: tuple[tuple[str, Value], ...]
     learn: tuple[str, ...] = ()
+    alone: str | None = None
 
     @property
     def label(self) -> str:
-        """ "mu=0.7, chunk_size=8"."""
-        return ", ".join(f"{name.rpartition('.')[2]}={self.shown(name)}" for name, _ in self.values)
+        """ "mu=0.7, chunk_size=8"; of one that stands alone "mu=0.7", of none "no change"."""
+        if self.alone == "":
+            return "no change"
+        named = [name for name, _ in self.values if self.alone in (None, name)]
+        return ", ".join(f"{name.rpartition('.')[2]}={self.shown(name)}" for name in named)
 
     def shown(self, name: str) -> str:
         """A value as tables have it: "0.7", "learned" or "learned from 0.7"."""
@@ -61,15 +69,30 @@ def grid(swept: Sequence[Swept], learn: Sequence[str] = (), most: int | None = N
     return [point(dict(zip(names, values, strict=True)), learn) for values in combined]
 
 
+def axes(swept: Sequence[Swept]) -> list[Point]:
+    """Every value of every name, all others being at their defaults."""
+    base = reference(swept, one_at_a_time=True)
+    return once(
+        [
+            base
+            if value == each.default
+            else Point(tuple((dict(base.values) | {each.name: value}).items()), alone=each.name)
+            for each in swept
+            for value in each.values
+        ]
+    )
+
+
 def point(values: dict[str, Value], learn: Sequence[str] = ()) -> Point:
     """The point of these values; of the knobs in `learn` those that have a number start there."""
     started = tuple(name for name in learn if not isinstance(values.get(name), str | None))
     return Point(tuple(values.items()), started)
 
 
-def reference(swept: Sequence[Swept]) -> Point:
+def reference(swept: Sequence[Swept], one_at_a_time: bool = False) -> Point:
     """Every default: what the rule is without the sweep."""
-    return Point(tuple((each.name, each.default) for each in swept))
+    alone = "" if one_at_a_time and len(swept) > 1 else None
+    return Point(tuple((each.name, each.default) for each in swept), alone=alone)
 
 
 def once(points: Sequence[Point]) -> list[Point]:

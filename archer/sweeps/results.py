@@ -27,7 +27,8 @@ class SweepResults:
     points: those asked for or suggested, in that order. reference: the defaults, trained beside
     them. trials: the trials table of all of them (docs/results.md), with a column `point`; it
     holds test accuracies of every trial, which nothing here reads but at the chosen points and the
-    reference. search: "random", "tpe" or None. out: the folder it was written to, if any.
+    reference. search: "random", "tpe" or None. one_at_a_time: at every point at most one name has
+    another value than its default. out: the folder it was written to, if any.
     """
 
     design: Design
@@ -38,6 +39,7 @@ class SweepResults:
     seconds: float
     device: str
     search: str | None = None
+    one_at_a_time: bool = False
     out: Path | None = None
 
     @property
@@ -56,7 +58,7 @@ class SweepResults:
         found = point_curves(self._scores)
         found.insert(2, "column", found["task"].map(COLUMNS))
         found["default"] = found["point"] == self.reference.label
-        chosen = found["task"].map(self._chosen)
+        chosen = found["task"].map(self.chosen)
         found["selected"] = found["point"] == chosen
         return self._with_values(found)
 
@@ -66,7 +68,7 @@ class SweepResults:
 
         Columns as in `archer.sweeps.choose.selected_frame`, after the values of what is swept.
         """
-        found = selected_frame(self.trials, self._chosen, self.reference.label)
+        found = selected_frame(self.trials, self.chosen, self.reference.label)
         return self._with_values(found) if len(found) else found
 
     @cached_property
@@ -74,7 +76,7 @@ class SweepResults:
         """A row per point, task and seed, as in sweep.csv: test accuracy only where selected."""
         found = self._scores.copy()
         found["default"] = found["point"] == self.reference.label
-        found["selected"] = found["point"] == found["task"].map(self._chosen)
+        found["selected"] = found["point"] == found["task"].map(self.chosen)
         found["test_accuracy"] = found["test_accuracy"].where(found["selected"])
         order = ["validation_accuracy", "default", "selected", "test_accuracy"]
         return self._with_values(found[["point", "task", "seed", *order]])
@@ -95,12 +97,28 @@ class SweepResults:
         idle = without_effect(self.trials)
         return [task for task in self.tasks if task in idle]
 
+    def alone(self, varied: Swept) -> pd.DataFrame:
+        """The curves of the points at which every other name is at its default."""
+        found = self.curves
+        for other in self.swept:
+            if other != varied:
+                found = found[found[other.name] == other.default]
+        return found
+
+    def acts(self, varied: Swept, task: str) -> bool:
+        """Whether that name, or of a grid any name, changes anything on a task."""
+        if not self.one_at_a_time:
+            return task not in self.without_effect
+        points = {*self.alone(varied)["point"]}
+        here = self.trials[self.trials["point"].isin(points)]
+        return task not in without_effect(here)
+
     @cached_property
     def _scores(self) -> pd.DataFrame:
         return seed_scores(self.trials)
 
     @cached_property
-    def _chosen(self) -> dict[str, str]:
+    def chosen(self) -> dict[str, str]:
         asked = {point.label for point in self.points}
         return chosen_points(point_curves(self._scores), asked, self.reference.label)
 

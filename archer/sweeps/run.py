@@ -17,8 +17,9 @@ from archer.store import Store, open_store
 from archer.sweeps import search as searching
 from archer.sweeps.choose import point_curves, seed_scores
 from archer.sweeps.files import write_sweep
+from archer.sweeps.noted import note
 from archer.sweeps.plan import Sweep, plan_sweep
-from archer.sweeps.points import Point, once, reference
+from archer.sweeps.points import Point, once
 from archer.sweeps.results import SweepResults
 
 
@@ -33,6 +34,9 @@ def sweep(
     seeds: int = 3,
     lrs: Sequence[float] | None = None,
     weight_decays: Sequence[float] | None = None,
+    rates_from: str | Path | None = None,
+    rates_of: str = "delta",
+    one_at_a_time: bool = False,
     search: searching.Kind | None = None,
     trials: int | None = None,
     search_seed: int = 0,
@@ -47,9 +51,11 @@ def sweep(
 ) -> SweepResults:
     """Train a rule at many values of its knobs, and choose on validation data; docs/sweeps.md.
 
-    set: as in "momentum.mu=0.7,0.8,learned" or "adam.lr=0.5:1.5:5". search: "random" or "tpe",
-    with so many trials, instead of the whole grid. large: allow more than 200 points. out, store:
-    as in `archer.bench`. Raises ArcherError for anything it cannot do.
+    set: as in "momentum.mu=0.7,0.8,learned" or "adam.lr=0.5:1.5:5". rates_from: a record, folder
+    or store: per setting, train at the lr x weight decay that was best there for the rule
+    `rates_of`. one_at_a_time: vary one name at a time instead of all combinations. search:
+    "random" or "tpe", with so many trials, instead of the whole grid. large: allow more than 200
+    points. out, store: as in `archer.bench`. Raises ArcherError for anything it cannot do.
     """
     device = find_device(device)
     planned = plan_sweep(
@@ -62,6 +68,9 @@ def sweep(
         seeds=seeds,
         lrs=lrs,
         weight_decays=weight_decays,
+        rates_from=rates_from,
+        rates_of=rates_of,
+        one_at_a_time=one_at_a_time,
         search=search,
         trials=trials,
         search_seed=search_seed,
@@ -94,26 +103,30 @@ def run_sweep(
 ) -> SweepResults:
     """Train what the store lacks of a sweep. Raises ArcherError as `run_plan` does."""
     began = time.perf_counter()
-    design, base = planned.design, reference(planned.swept)
+    design, base = planned.design, planned.reference
     tables: list[pd.DataFrame] = []
+    come_to: list[Point] = []
 
     def train(points: Sequence[Point]) -> pd.DataFrame:
-        points = once(points)
+        come_to.extend(points)
+        if store is not None:
+            note(store, planned, come_to)
+        points = once(points if tables else [*points, base])
         plan = design.plan(points)
         results = run_plan(plan, device, workers, progress=progress, store=store, out=out)
-        tables.append(design.trials(results, points))
+        tables.append(design.trials(results.trials, points))
         return tables[-1]
 
     def evaluate(points: list[Point]) -> list[float]:
         """Mean validation accuracy over tasks, of each point."""
-        trained = train(points if tables else [*points, base])
+        trained = train(points)
         curves = point_curves(seed_scores(trained)).groupby("point")["mean"]
         means = {str(point): float(each.mean(skipna=False)) for point, each in curves}
         return [means.get(point.label, math.nan) for point in points]
 
     if planned.kind is None:
         points = list(planned.points)
-        train([*points, base])
+        train(points)
     else:
         points = searching.search(
             planned.kind,
@@ -136,4 +149,5 @@ def run_sweep(
         seconds=time.perf_counter() - began,
         device=device,
         search=planned.kind,
+        one_at_a_time=planned.one_at_a_time,
     )

@@ -13,6 +13,7 @@ from archer.rules.validate import MAX_CHUNK_SIZE
 
 CHUNK_SIZE = "chunk_size"
 LEARNED = "learned"
+D_K, ROOT = "d_k", "sqrt(d_k)"  # numbers that the size of a head gives
 Value = float | str  # a number, or LEARNED
 
 
@@ -44,14 +45,16 @@ def read_swept(
     default_chunk: int | None = None,
     *,
     search: bool = False,
+    head_size: int = 128,
 ) -> tuple[Swept, ...]:
     """Everything a sweep of a rule varies.
 
     set: as in "momentum.mu=0.7,0.8,learned" or "adam.lr=0.5:1.5:5"; in a search also "low:high",
     an interval. learn: knobs to train at every point; one that is not in `set` has that only.
+    head_size: what "d_k" stands for as a value.
     Raises ArcherError for an unknown knob, a value out of bounds, an empty range or nothing.
     """
-    found = [_read(text, rule, search, learn) for text in set]
+    found = [_read(_sized(text, head_size), rule, search, learn) for text in set]
     named = [swept.name for swept in found]
     Knobs(learn=tuple(learn)).check([rule])
     found += [
@@ -70,6 +73,14 @@ def read_swept(
             f"`archer rules` lists knobs"
         )
     return tuple(found)
+
+
+def _sized(text: str, head_size: int) -> str:
+    """With six digits for the words d_k and sqrt(d_k)."""
+    name, equals, given = text.partition("=")
+    numbers = {D_K: f"{head_size}", ROOT: f"{head_size**0.5:.6g}"}
+    values = [part.strip() for part in given.split(",")]
+    return name + equals + ",".join(numbers.get(value, value) for value in values)
 
 
 def _read(text: str, rule: Contender, search: bool, learn: Sequence[str]) -> Swept:

@@ -1,6 +1,7 @@
 """What a sweep says of itself: its setup, its choice per task, what to keep in mind."""
 
 import math
+from dataclasses import replace
 
 import pandas as pd
 
@@ -9,14 +10,22 @@ from archer.sweeps.choose import DEFAULT_CHOSEN, NO_EFFECT, NOT_TOLD
 from archer.sweeps.results import SweepResults
 
 METHOD = (
-    "Protocol `strict`: per point, setting and seed, learning rate × weight decay are chosen on "
-    "validation data; a point's value on a task is its validation accuracy, mean over settings, "
-    "then over seeds.",
+    "A point's value on a task is its validation accuracy, mean over settings, then over seeds.",
     "Per task the point with the highest such mean is chosen; ties go to the default, then to the "
     "earlier point. The chosen value's validation accuracy is the highest of several and so "
     "flatters it; its test accuracy does not.",
     "The test set is read for two points: the chosen one, and the default, which is fixed before "
     "anything is trained. Differences between them are paired over seeds, on test data.",
+)
+
+
+GRID = (
+    "Protocol `strict`: per point, setting and seed, learning rate × weight decay are chosen on "
+    "validation data."
+)
+RATES = (
+    "Protocol `strict`: per setting, every point and seed is trained at one learning rate × "
+    "weight decay, at which `{rule}` had its highest validation accuracy, mean over seeds."
 )
 
 
@@ -27,17 +36,38 @@ def title(results: SweepResults) -> str:
 def setup(results: SweepResults) -> list[str]:
     """What was varied, over what."""
     design, preset = results.design, results.design.preset
-    rates = ", ".join(f"{lr:g}" for lr in preset.lrs)
-    decays = ", ".join(f"{wd:g}" for wd in preset.weight_decays)
     count = len(results.points)
-    how = "a grid" if results.search is None else f"{results.search} search"
+    how = "one at a time" if results.one_at_a_time else "a grid"
+    how = f"{results.search} search" if results.search else how
     names = ", ".join(f"`{each.name}`" for each in results.swept)
+    default = replace(results.reference, alone=None).label
     return [
         f"{count} {'point' if count == 1 else 'points'} of {names}, {how}; "
-        f"the default is {results.reference.label}",
+        f"the default is {default}",
         f"preset `{preset.name}` ({preset.about}), protocol `strict`, seeds: {design.seeds}",
-        f"lr {rates}; weight decay {decays}; {design.precision} on {results.device}",
+        f"{_rates(results)}; {design.precision} on {results.device}",
     ]
+
+
+def _rates(results: SweepResults) -> str:
+    design, preset = results.design, results.design.preset
+    if design.rates:
+        tasks = len({name.partition("/")[0] for name, *_ in design.rates})
+        short = tasks == len(design.rates)  # else several settings of a task
+        each = (
+            f"{name.partition('/')[0] if short else name} {lr:g} × {decay:g}"
+            for name, lr, decay in design.rates
+        )
+        return f"lr × weight decay, those of `{design.rates_of}`: {', '.join(each)}"
+    lrs, decays = preset.lrs, preset.weight_decays
+    listed = (", ".join(f"{number:g}" for number in numbers) for numbers in (lrs, decays))
+    return "lr {}; weight decay {}".format(*listed)
+
+
+def method(results: SweepResults) -> list[str]:
+    """How this was computed."""
+    design = results.design
+    return [RATES.format(rule=design.rates_of) if design.rates else GRID, *METHOD]
 
 
 def notes(results: SweepResults) -> list[str]:
@@ -57,6 +87,7 @@ def notes(results: SweepResults) -> list[str]:
             f"On {', '.join(idle)} what is swept has no effect: all points are identical by "
             "construction, as where a whole sequence fits into one chunk."
         )
+    found += _idle_alone(results)
     if failed := int((results.trials["status"] == "failed").sum()):
         found.append(f"{failed} trials failed; the same command tries them again.")
     asked = {point.label for point in results.points}
@@ -68,6 +99,20 @@ def notes(results: SweepResults) -> list[str]:
     return found
 
 
+def _idle_alone(results: SweepResults) -> list[str]:
+    """Where names are varied one at a time: those without effect on a task where others act."""
+    idle: dict[str, list[str]] = {}
+    for varied in results.swept if results.one_at_a_time else ():
+        for task in results.tasks:
+            if task not in results.without_effect and not results.acts(varied, task):
+                idle.setdefault(task, []).append(f"`{varied.name}`")
+    return [
+        f"On {task} no value of {', '.join(names)} has an effect, as where a whole sequence fits "
+        "into one chunk."
+        for task, names in idle.items()
+    ]
+
+
 def selection(results: SweepResults) -> pd.DataFrame:
     """The choice as text, a row per task."""
     rows = {
@@ -76,7 +121,7 @@ def selection(results: SweepResults) -> pd.DataFrame:
             _number(row["validation_accuracy"]),
             _number(row["test_accuracy"]) + _spread(row["test_sd"]),
             _number(row["default_test_accuracy"]),
-            _number(row["difference"], "+.3f"),
+            _number(row["difference"], "+z.3f"),
             verdict(str(row["verdict"]), row["low"], row["high"]),
         ]
         for row in results.selected.to_dict("records")

@@ -20,6 +20,7 @@ from archer.record import Choice, gather, make_record, rebuild
 from archer.record import write as writing
 from archer.report.claims import verify_file
 from archer.report.compare import Comparison
+from archer.report.csv_file import read_csv
 from archer.report.files import write_report
 from archer.report.record import Record
 from archer.report.study import Study
@@ -487,6 +488,8 @@ def test_every_record_of_the_repository(record, tmp_path):
     assert sum(p.stat().st_size for p in record.rglob("*")) < 4 * 2**20
     assert rebuild(record, tmp_path).difference is None
     assert (tmp_path / "results.csv").read_text() == (record / "results.csv").read_text()
+    cells = (read_csv(folder / "cells.csv") for folder in (tmp_path, record))
+    pd.testing.assert_frame_equal(*cells, rtol=1e-9)
     found = verify_file(record / "report.md", record)
     assert unchecked(found) == []
     assert any(v.status == "confirmed" for v in found)

@@ -14,6 +14,8 @@ from archer.report.knob_curves import curve_table, knob_curve, learned_values
 from archer.store import open_store
 from archer.store.status import status
 from archer.sweeps import SweepResults, plan_sweep, sweep
+from archer.sweeps.rebuild import rebuild_sweep
+from archer.sweeps.record import make_sweep_record
 
 SMALL = {"preset": "smoke", "tasks": ("in-context-recall", "memorization"), "progress": False}
 MU = "momentum.mu=0.7,0.8,learned"
@@ -45,7 +47,10 @@ def test_knob_values_share_a_population_and_learning_makes_another():
 
 def test_on_a_gpu_more_points_make_larger_populations_not_more():
     def plan(values):
-        swept = plan_sweep("momentum", set=[f"momentum.mu={values}"], preset="smoke", device="cuda")
+        tasks = ("in-context-recall", "memorization")
+        swept = plan_sweep(
+            "momentum", set=[f"momentum.mu={values}"], preset="smoke", tasks=tasks, device="cuda"
+        )
         return swept.cost.populations
 
     few, many = plan("0.9"), plan("0:1:101")
@@ -111,6 +116,15 @@ def test_text_and_page_show_the_curve_and_the_choice(swept):
     assert "Two seeds: no difference can be called significant." in text
     assert "The default (mu=0.9) was not asked for" in text
     assert "http" not in page
+
+
+def test_a_sweep_that_was_trained_makes_a_record_of_the_same_choice(swept, tmp_path):
+    made = make_sweep_record(swept.out, out=tmp_path).folder
+    rebuilt = rebuild_sweep(made)
+    assert rebuilt.difference is None
+    pd.testing.assert_frame_equal(rebuilt.results.selected, swept.selected)
+    pd.testing.assert_frame_equal(rebuilt.results.curves, swept.curves)
+    assert (made / "sweep.csv").read_bytes() == (swept.out / "sweep.csv").read_bytes()
 
 
 def test_the_same_sweep_again_trains_nothing_and_is_equal(swept, capfd):

@@ -6,7 +6,7 @@ import pytest
 from archer.errors import ArcherError
 from archer.rules.load import builtin_graph
 from archer.rules.peer import parse_peer
-from archer.sweeps.points import grid, reference
+from archer.sweeps.points import axes, grid, reference
 from archer.sweeps.values import read_swept
 
 
@@ -56,6 +56,26 @@ def test_learn_trains_from_the_values_given_or_else_from_the_default():
     assert points[0].knobs.values == {"adam.lr": 0.5}
     assert sorted(points[0].knobs.learn) == ["adam.lr", "adam.mu1"]
     assert reference(swept).knobs.learn == ()
+
+
+def test_one_at_a_time_every_other_name_is_at_its_default():
+    swept = read("adam.lr=0.5,1", "adam.mu1=0.8,learned", chunk_sizes=(8, 32))
+    points = axes(swept)
+    assert [point.label for point in points] == [
+        *("lr=0.5", "no change", "mu1=0.8", "mu1=learned", "chunk_size=8"),
+    ]
+    assert points[1] == reference(swept, one_at_a_time=True)
+    assert points[0].knobs.values == {"adam.lr": 0.5, "adam.mu1": 0.9}
+    assert points[3].knobs.learn == ("adam.mu1",)
+    assert [point.chunk_size for point in points] == [32, 32, 32, 32, 8]
+    assert [point.label for point in axes(swept[:1])] == ["lr=0.5", "lr=1"]
+
+
+def test_the_size_of_a_head_may_be_a_value():
+    (scale,) = read("softmax_attention.scale=1,sqrt(d_k), d_k", rule="softmax_attention")
+    assert scale.values == (1.0, 11.3137, 128.0)
+    scale = read("softmax_attention.scale=d_k", rule="softmax_attention", head_size=16)[0]
+    assert scale.values == (16.0,)
 
 
 def test_an_interval_is_for_a_search():

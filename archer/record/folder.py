@@ -1,0 +1,72 @@
+"""What every kind of record is made with: bytes that never differ, and a folder written whole."""
+
+import contextlib
+import gzip
+import io
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from archer.errors import ArcherError
+
+
+def zipped(text: str) -> bytes:
+    """Gzipped without a name or a time in it: the same text gives the same bytes."""
+    buffer = io.BytesIO()
+    with gzip.GzipFile(filename="", fileobj=buffer, mode="wb", compresslevel=6, mtime=0) as file:
+        file.write(text.encode())
+    return buffer.getvalue()
+
+
+def json_bytes(data: Any) -> bytes:
+    """Indented by one, so that a change shows as a line."""
+    return (json.dumps(data, indent=1, ensure_ascii=False) + "\n").encode()
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """What `json_bytes` wrote. Raises ArcherError for a file that is missing or damaged."""
+    try:
+        found = json.loads(read_text(path))
+    except ValueError:
+        raise ArcherError(f"{path} is not JSON: the record is damaged") from None
+    if not isinstance(found, dict):
+        raise ArcherError(f"{path} is not what a record holds there: the record is damaged")
+    return found
+
+
+def read_text(path: Path) -> str:
+    """Raises ArcherError for a file that is missing or cannot be read."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ArcherError(f"{path.parent} holds no {path.name}: it is no whole record") from None
+    except (OSError, UnicodeDecodeError):
+        raise ArcherError(f"{path} cannot be read: the record is damaged") from None
+
+
+def sizes(folder: Path) -> dict[str, int]:
+    """Bytes by file, sorted."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): path.stat().st_size for path in paths}
+
+
+@contextlib.contextmanager
+def whole_folder(parent: Path, target: Path) -> Iterator[Path]:
+    """A folder to fill, which becomes the target at once, or is gone again.
+
+    Raises ArcherError if the target is there already or cannot be written.
+    """
+    folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=parent))
+    try:
+        yield folder
+        os.chmod(folder, 0o755)
+        os.rename(folder, target)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ArcherError(f"cannot write {target}: {reason}; choose another --out") from error
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
