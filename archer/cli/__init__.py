@@ -1,12 +1,14 @@
 """The command line: parses, calls, prints. Nothing here computes."""
 
+import difflib
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from archer.cli import commands
+from archer.cli.lengths import lengths
 from archer.cli.record import record
 from archer.cli.research import research
 from archer.cli.sweep import sweep
@@ -24,6 +26,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "compare": commands.compare,
     "status": commands.status,
     "sweep": sweep,
+    "lengths": lengths,
     "record": record,
     "research": research,
 }
@@ -41,12 +44,22 @@ def _terminate(*_: object) -> None:
     raise Terminated
 
 
+def _check_command(args: Sequence[str]) -> None:
+    """Raises ArcherError for a command that is none, with the likeliest meant."""
+    if not args or args[0].startswith("-") or args[0] in COMMANDS:
+        return
+    near = difflib.get_close_matches(args[0], COMMANDS, n=1)
+    meant = f"did you mean '{near[0]}'?" if near else f"there are {', '.join(COMMANDS)}"
+    raise ArcherError(f"unknown command '{args[0]}'; {meant}")
+
+
 def main(args: list[str] | None = None) -> None:
     """Run one command. Exits 2 for a mistake of the user's, 130 on Ctrl-C, 143 on SIGTERM."""
     import tyro
 
     signal.signal(signal.SIGTERM, _terminate)
     try:
+        _check_command(sys.argv[1:] if args is None else args)
         code = tyro.extras.subcommand_cli_from_dict(
             COMMANDS,
             prog="archer",

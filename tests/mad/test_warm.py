@@ -5,6 +5,7 @@ import pytest
 from archer.mad import warm
 from archer.mad.plan import make_plan
 from archer.mad.presets import mad, smoke
+from archer.mad.settings import TASKS
 from archer.mad.warm import tiny, warming
 from archer.mad.work import train
 from archer.rules.load import builtin_graph
@@ -19,14 +20,14 @@ def test_a_tiny_population_has_the_kernels_of_the_whole():
         assert a.model.length == b.model.length
         assert a.setting.num_tokens_to_copy == b.setting.num_tokens_to_copy
         assert a.model.vocab_size == max(t.model.vocab_size for t in population.trials)
-        assert small.training_tokens == 2 * a.regime.batch_size * a.model.length
+        assert small.training_tokens == 3 * a.regime.batch_size * a.model.length
 
 
 def test_it_trains_one_step():
     plan = make_plan([builtin_graph("momentum")], smoke())
     for population in plan.populations:
         results = train(tiny(population), "cpu")
-        assert [result.steps for result in results] == [1, 1]
+        assert [result.steps for result in results] == [1, 1, 1]
 
 
 def test_a_processor_is_not_warmed(monkeypatch):
@@ -36,13 +37,14 @@ def test_a_processor_is_not_warmed(monkeypatch):
         pass
 
 
-def test_all_but_the_first_are_warmed_in_order(monkeypatch):
+def test_all_but_the_first_are_warmed_new_kernels_first(monkeypatch):
     """Workers are started and ended, whatever the trainings inside do."""
     made = []
 
     class Spy:
         def __init__(self, populations, *rest, **options):
-            made.append(([p.trials[0].setting.task for p in populations], options))
+            made.append([(p.trials[0].rule.name, p.trials[0].setting.task) for p in populations])
+            assert options == {"in_order": True}
 
         def open(self, workers):
             made.append(workers)
@@ -53,8 +55,12 @@ def test_all_but_the_first_are_warmed_in_order(monkeypatch):
     monkeypatch.setattr(warm, "Pool", Spy)
     monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(4)))
     monkeypatch.setattr("torch.cuda.mem_get_info", lambda: (2**40, 2**40))
-    plan = make_plan([builtin_graph("delta")], smoke())
+    plan = make_plan([builtin_graph(name) for name in ("delta", "gated_delta")], smoke())
     with pytest.raises(KeyboardInterrupt), warming(plan.populations, "cuda"):
         raise KeyboardInterrupt
-    tasks = [population.trials[0].setting.task for population in plan.populations]
-    assert made == [(tasks[1:], {"in_order": True}), 3, "closed"]
+    compress, context, fuzzy, memorize, noisy, copy = TASKS
+    first = [("delta", context), ("delta", fuzzy)]
+    first += [("gated_delta", task) for task in (compress, context, fuzzy)]
+    # 8 tokens in compression and memorization, 31 in fuzzy recall, 32 in the others
+    rest = [(rule, task) for rule in ("delta", "gated_delta") for task in (memorize, noisy, copy)]
+    assert made == [first + rest, 3, "closed"]
