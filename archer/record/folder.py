@@ -5,6 +5,7 @@ import gzip
 import io
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -52,6 +53,16 @@ def sizes(folder: Path) -> dict[str, int]:
     """Bytes by file, sorted."""
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
     return {str(path.relative_to(folder)): path.stat().st_size for path in paths}
+
+
+def new_folder(out: Path, day: str, name: str) -> Path:
+    """OUT/DAY-NAME. Raises ArcherError for a bad name, and when it is there already."""
+    if not re.fullmatch(r"[\w.-]+", name):
+        raise ArcherError(f"--name {name!r}: use letters, digits, '-', '_' and '.'")
+    target = out / f"{day}-{name}"
+    if target.exists():
+        raise ArcherError(f"{target} is there already: give another --name, or remove it")
+    return target
 
 
 @contextlib.contextmanager

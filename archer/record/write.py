@@ -13,7 +13,7 @@ import pandas as pd
 from archer.errors import ArcherError
 from archer.files import prepare_folder
 from archer.mad.trial import PROTOCOL_VERSION
-from archer.record.folder import json_bytes, sizes, whole_folder, zipped
+from archer.record.folder import json_bytes, new_folder, sizes, whole_folder, zipped
 from archer.record.gather import Choice, Gathered, gather
 from archer.report.beside import read_published
 from archer.report.files import csv_text, report_text, table_text
@@ -65,9 +65,7 @@ def make_record(
             "--tasks or --runs what is whole, or say --partial"
         )
     _refuse_empty(found)
-    target = out / f"{day(found.runs)}-{name or found.plan.preset.name}"
-    if target.exists():
-        raise ArcherError(f"{target} is there already: give another --name, or remove it")
+    target = new_folder(out, day(found.runs), name or found.plan.preset.name)
     with whole_folder(prepare_folder(out), target) as folder:
         files, notes = _files(found, commands, partial)
         for path, data in files.items():

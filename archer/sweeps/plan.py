@@ -12,6 +12,7 @@ from archer.errors import ArcherError
 from archer.mad.plan import Plan
 from archer.mad.presets import Preset
 from archer.mad.presets import preset as find_preset
+from archer.rules.peer import is_peer
 from archer.sweeps.design import Design
 from archer.sweeps.points import MOST_POINTS, Point, axes, grid, once, reference
 from archer.sweeps.rates import best_rates
@@ -89,6 +90,8 @@ def plan_sweep(
         raise ArcherError("--rates-from gives lr and weight decay: leave out the others")
     set, learn, tasks = _listed(set), _listed(learn), None if tasks is None else _listed(tasks)
     graph = contender(str(rule), device)
+    if chunk_sizes and is_peer(graph.name):
+        raise ArcherError(f"{graph.name} has no chunks: leave out --chunk-size")
     chosen = find_preset(preset) if isinstance(preset, str) else preset
     chosen = _with_rates(chosen.only(tasks), lrs, weight_decays)
     if heads is not None:

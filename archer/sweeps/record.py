@@ -7,7 +7,7 @@ from typing import Any
 from archer.errors import ArcherError
 from archer.files import prepare_folder
 from archer.mad.trial import PROTOCOL_VERSION
-from archer.record.folder import json_bytes, sizes, whole_folder, zipped
+from archer.record.folder import json_bytes, new_folder, sizes, whole_folder, zipped
 from archer.record.write import Made, commands_of, curves_that_fit, day, told_runs
 from archer.report.files import csv_text
 from archer.report.record import MISSING
@@ -50,9 +50,9 @@ def make_sweep_record(
         found = gather_sweep(store, find_sweep(store, number))
     _refuse(found, partial)
     design = found.noted.sweep.design
-    target = out / f"{day(found.runs)}-{name or f'sweep-{design.rule.name}-{design.preset.name}'}"
-    if target.exists():
-        raise ArcherError(f"{target} is there already: give another --name, or remove it")
+    target = new_folder(
+        out, day(found.runs), name or f"sweep-{design.rule.name}-{design.preset.name}"
+    )
     with whole_folder(prepare_folder(out), target) as folder:
         files, said = _files(found, commands, partial)
         for path, data in files.items():

@@ -383,6 +383,8 @@ def test_a_damaged_record_is_told_in_one_line_and_left_alone(made, tmp_path, dam
 
 
 def test_a_record_is_never_written_over_nor_by_halves(folder, made, monkeypatch):
+    with pytest.raises(ArcherError, match="--name 'a/b': use letters"):
+        make_record(folder, name="a/b", out=made.parent)
     with pytest.raises(ArcherError, match="is there already: give another --name"):
         make_record(folder, out=made.parent)
 

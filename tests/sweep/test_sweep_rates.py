@@ -95,3 +95,8 @@ def test_a_sweep_trains_at_those_rates_and_makes_few_populations(store):
     # at 32 tokens momentum acts in chunks of less than 32; all else is delta, trained once
     memorization = [("memorization", c, (), 3) for c in (1, 8, 16, None)]
     assert sorted(found, key=str) == sorted([*recall, *memorization], key=str)
+
+
+def test_a_peer_has_no_chunks_to_sweep():
+    with pytest.raises(ArcherError, match="attention has no chunks: leave out --chunk-size"):
+        plan_sweep("attention", chunk_sizes=(8, 16), preset="smoke")
