@@ -13,6 +13,7 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.table import Column
 from rich.text import Text
 
 from archer.mad.plan import Plan
@@ -22,6 +23,7 @@ from archer.report.tally import Tally, rate
 from archer.train.results import Progress as Position
 
 Show = Callable[[Event], None]
+BESIDE_LABEL = 66  # columns of the bar, the note and the times
 EVERY_SECONDS = 60.0  # a log gets a line on how far everything is
 
 
@@ -44,16 +46,21 @@ class _Board(Progress):
     def __init__(self, console: Console) -> None:
         self.below = ""
         super().__init__(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", table_column=Column(no_wrap=True)),
             BarColumn(bar_width=16),
-            TextColumn("{task.fields[note]}"),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(elapsed_when_finished=False),
+            TextColumn("{task.fields[note]}", table_column=Column(no_wrap=True)),
+            TimeElapsedColumn(table_column=Column(no_wrap=True)),
+            TextColumn("left", table_column=Column(no_wrap=True)),
+            TimeRemainingColumn(elapsed_when_finished=False, table_column=Column(no_wrap=True)),
             console=console,
             transient=True,
             speed_estimate_period=120,
         )
+
+    def fitted(self, label: str) -> str:
+        """Cut, so that the times stay whole."""
+        room = max(12, self.console.width - BESIDE_LABEL)
+        return label if len(label) <= room else label[: room - 1] + "…"
 
     def get_renderables(self) -> Iterable[RenderableType]:
         yield self.make_tasks_table(self.tasks)
@@ -74,7 +81,7 @@ class _Bars:
         if event.kind == "began":
             if event.worker in self.rows:
                 self.board.remove_task(self.rows[event.worker])
-            label = self.plan.populations[event.index].label
+            label = self.board.fitted(self.plan.populations[event.index].label)
             self.rows[event.worker] = self.board.add_task(label, total=1.0, note="starting")
         elif event.progress:
             at = event.progress
