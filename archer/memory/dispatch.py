@@ -7,6 +7,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+from archer.memory.arguments import check_arguments
 from archer.memory.chunkwise import chunkwise
 from archer.memory.normalise import unit
 from archer.rules.graph import RuleGraph
@@ -23,12 +24,16 @@ def memory(
     knobs: Mapping[str, float | Tensor] | None = None,
     signals: Mapping[str, Tensor] | None = None,
     chunk_size: int | None = None,
+    normalise: bool = True,
 ) -> Tensor:
     """What the memory reads, [batch, length, heads, d_v].
 
-    q, k: [batch, length, heads, d_k], not normalised yet; the rest as for `chunkwise`. Where the
-    kernels cannot run a rule, a warning says why, once for each rule.
+    q, k: [batch, length, heads, d_k], L2-normalised here unless `normalise` is False; the rest as
+    for `chunkwise`. Where the kernels cannot run a rule, a warning says why, once for each rule.
+    Raises ArcherError for names or shapes that do not fit.
     """
+    tokens = {"q": q, "k": k, "v": v, "beta": beta, "g": g}
+    check_arguments(rule, tokens, knobs or {}, signals or {}, chunk_size)
     C = chunk_size or rule.chunk_size
     rule = rule.with_chunk_size(C).effective(q.shape[1])
     knobs = {spec.name: (knobs or {}).get(spec.name, spec.default) for spec in rule.knobs}
@@ -42,10 +47,11 @@ def memory(
         why = unsupported(rule, q, v, C)
         if why is None:
             return fused(
-                rule, q, k, v, beta, g, knobs=knobs, signals=signals, chunk_size=C, unit=True
+                rule, q, k, v, beta, g, knobs=knobs, signals=signals, chunk_size=C, unit=normalise
             )
         _notice(rule.name, why)
-    q, k = unit(full(q)), unit(full(k))
+    if normalise:
+        q, k = unit(full(q)), unit(full(k))
     return chunkwise(rule, q, k, v, beta, g, knobs=knobs, signals=signals, chunk_size=C)[0]
 
 

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from archer.memory.generated import Compiled, kernels_for
+from archer.memory.kernels import Kernels, Shape
 from archer.memory.launch import Launch, block
-from archer.memory.triton_codegen import Kernels, Shape
 from archer.rules.graph import HOOKS, RuleGraph
 
 MAX_CHUNK = 64

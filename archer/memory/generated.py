@@ -9,7 +9,10 @@ from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
 
-from archer.memory.triton_codegen import Kernels, Shape
+from archer.errors import ArcherError
+from archer.files import prepare_folder, write_whole
+from archer.memory.kernels import Kernels, Shape
+from archer.memory.triton_codegen import source
 from archer.rules.graph import RuleGraph
 
 
@@ -17,7 +20,7 @@ from archer.rules.graph import RuleGraph
 def kernels_for(rule: RuleGraph, shape: Shape, learned: frozenset[str]) -> "Compiled":
     """Generated and imported kernels; Triton compiles them at their first launch."""
     kernels = Kernels(rule, shape, learned)
-    return Compiled(kernels, import_source(kernels.source(), rule.name))
+    return Compiled(kernels, import_source(source(kernels), rule.name))
 
 
 class Compiled:
@@ -33,19 +36,16 @@ def cache_folder() -> Path:
     return Path(root) / "archer" / "kernels"
 
 
-def import_source(source: str, name: str) -> ModuleType:
-    """Import generated source. Triton reads it from a file, so it is kept in the cache folder."""
-    digest = hashlib.sha256(source.encode()).hexdigest()[:16]
-    folder = cache_folder()
+def import_source(text: str, name: str) -> ModuleType:
+    """Import generated source. Triton reads it from a file, so it is kept in the cache folder,
+    or where nothing can be written there, in a temporary one.
+    """
+    digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+    file = f"{name}_{digest}.py"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        folder = Path(tempfile.mkdtemp(prefix="archer-kernels-"))
-    path = folder / f"{name}_{digest}.py"
-    if not path.exists():
-        temporary = path.with_suffix(f".{os.getpid()}.tmp")
-        temporary.write_text(source)
-        temporary.replace(path)
+        path = _kept(cache_folder() / file, text)
+    except (ArcherError, OSError):
+        path = _kept(Path(tempfile.mkdtemp(prefix="archer-kernels-")) / file, text)
     module_name = f"archer_kernels_{name}_{digest}"
     spec = importlib.util.spec_from_file_location(module_name, path)
     assert spec is not None
@@ -54,3 +54,10 @@ def import_source(source: str, name: str) -> ModuleType:
     sys.modules[module_name] = module
     spec.loader.exec_module(module)
     return module
+
+
+def _kept(path: Path, text: str) -> Path:
+    """The file, written unless it is there. Raises ArcherError or OSError where it cannot be."""
+    if not path.exists():
+        write_whole(prepare_folder(path.parent) / path.name, text)
+    return path

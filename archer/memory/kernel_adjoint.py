@@ -2,7 +2,7 @@
 
 from archer.memory.kernel_forward import gated
 from archer.memory.kernel_text import Text, kernel
-from archer.memory.triton_codegen import Kernels
+from archer.memory.kernels import Kernels
 
 
 def inputs(kernels: Kernels) -> tuple[list[str], list[str]]:

@@ -19,7 +19,7 @@ from archer.memory.kernel_gradients import (
     zero_sums,
 )
 from archer.memory.kernel_text import Text, kernel
-from archer.memory.triton_codegen import Kernels
+from archer.memory.kernels import Kernels
 
 
 def backward_tensors(kernels: Kernels) -> tuple[list[str], list[str]]:

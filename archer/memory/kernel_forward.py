@@ -1,7 +1,7 @@
 """The two kernels of the forward pass; see `triton_codegen`."""
 
 from archer.memory.kernel_text import Text, kernel
-from archer.memory.triton_codegen import Kernels
+from archer.memory.kernels import Kernels
 
 
 def prepare_tensors(kernels: Kernels) -> tuple[list[str], list[str]]:

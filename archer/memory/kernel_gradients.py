@@ -3,7 +3,7 @@
 from archer.memory.kernel_adjoint import hook_gradients, inputs, store_signals, zero_signals
 from archer.memory.kernel_forward import gated
 from archer.memory.kernel_text import Text, kernel
-from archer.memory.triton_codegen import Kernels
+from archer.memory.kernels import Kernels
 
 
 def gradients_tensors(kernels: Kernels) -> tuple[list[str], list[str]]:

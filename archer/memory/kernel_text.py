@@ -1,19 +1,16 @@
 """Lines of a generated kernel: tiles loaded and stored, products, hooks. See `triton_codegen`."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from archer.memory.emit import Emitter
+from archer.memory.kernels import Kernels
 from archer.rules.graph import Graph
-
-if TYPE_CHECKING:
-    from archer.memory.triton_codegen import Kernels
 
 
 class Text:
     """Lines of a kernel at an indentation."""
 
-    def __init__(self, kernels: "Kernels", depth: int = 1) -> None:
+    def __init__(self, kernels: Kernels, depth: int = 1) -> None:
         self.kernels, self.depth = kernels, depth
         self.lines: list[str] = []
 

@@ -10,14 +10,17 @@ import hashlib
 import itertools
 from collections import Counter
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from archer.rules.graph import HOOKS, Graph, Node, RuleGraph
-from archer.rules.ops import COMMUTATIVE
+from archer.rules.ops import COMMUTATIVE, HOOKS
+
+if TYPE_CHECKING:
+    from archer.rules.graph import Graph, Node, RuleGraph
 
 MAX_RENAMINGS = 5040
 
 
-def rule_hash(rule: RuleGraph, knobs: Mapping[str, str] | None = None) -> str:
+def rule_hash(rule: "RuleGraph", knobs: Mapping[str, str] | None = None) -> str:
     """SHA-256 as hex: the smallest over all renamings of knobs, signals and slots.
 
     knobs: what to write in each knob's place, such as its value; then knobs are told apart by
@@ -33,7 +36,7 @@ def rule_hash(rule: RuleGraph, knobs: Mapping[str, str] | None = None) -> str:
 
 
 def _renamings(
-    rule: RuleGraph, groups: list[list[str]], fixed: dict[str, str]
+    rule: "RuleGraph", groups: list[list[str]], fixed: dict[str, str]
 ) -> list[dict[str, str]]:
     """Names in an order of their own; only those that play the same part are permuted."""
     alike = {name: name.split(".")[0] + ".other" for group in groups for name in group}
@@ -56,7 +59,7 @@ def _permutations(names: list[str]) -> "itertools.islice[tuple[str, ...]]":
     return itertools.islice(itertools.permutations(names), MAX_RENAMINGS)
 
 
-def _hash_renamed(rule: RuleGraph, renaming: dict[str, str]) -> str:
+def _hash_renamed(rule: "RuleGraph", renaming: dict[str, str]) -> str:
     activations = sorted((renaming[f"signal.{s.name}"], s.activation) for s in rule.signals)
     is_delta = all(rule.is_default(hook) for hook in HOOKS)
     parts = [f"chunk={'any' if is_delta else rule.chunk_size}", repr(activations)]
@@ -67,7 +70,7 @@ def _hash_renamed(rule: RuleGraph, renaming: dict[str, str]) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def hook_digest(graph: Graph) -> str:
+def hook_digest(graph: "Graph") -> str:
     """Digest of one hook under its own names."""
     hashes = _Hashes(graph, {})
     return repr(sorted((name, hashes.digest(index)) for name, index in graph.outputs))
@@ -80,7 +83,7 @@ class _Hashes:
     grouping shows: a - (b - a) is {a: 2, b: -1}.
     """
 
-    def __init__(self, graph: Graph, renaming: dict[str, str]) -> None:
+    def __init__(self, graph: "Graph", renaming: dict[str, str]) -> None:
         self.nodes, self.renaming = graph.nodes, renaming
         self.digests: dict[int, str] = {}
         self.sums: dict[int, Counter[str]] = {}
@@ -88,7 +91,7 @@ class _Hashes:
         for index, node in enumerate(self.nodes):  # in order, so that nothing recurses deeply
             self._add(index, node)
 
-    def _add(self, index: int, node: Node) -> None:
+    def _add(self, index: int, node: "Node") -> None:
         if node.op in ("add", "sub"):
             a, b = map(self._terms, node.args)
             self.sums[index] = _joined(a, b, 1 if node.op == "add" else -1)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from archer.rules import ops
-from archer.rules.symbol import Axis, Symbol, Tracer
+from archer.rules.symbol import Axis, Symbol, Tracer, first_symbol
 
 
 def _pointwise(op: str) -> Callable[..., Symbol]:
@@ -16,7 +16,7 @@ def _pointwise(op: str) -> Callable[..., Symbol]:
 
 def _operator(name: str) -> Callable[..., Symbol]:
     def apply(x: Any, other: Any) -> Symbol:
-        result: Symbol = getattr(_first(x, other).lift(x), name)(other)
+        result: Symbol = getattr(first_symbol((x, other)).lift(x), name)(other)
         return result
 
     return apply
@@ -24,7 +24,7 @@ def _operator(name: str) -> Callable[..., Symbol]:
 
 def _pair(op: str) -> Callable[..., Symbol]:
     def apply(x: Any, other: Any) -> Symbol:
-        symbol = _first(x, other)
+        symbol = first_symbol((x, other))
         return symbol.make(op, symbol.lift(x).as_float(), symbol.lift(other).as_float())
 
     return apply
@@ -32,7 +32,7 @@ def _pair(op: str) -> Callable[..., Symbol]:
 
 def _logical(name: str) -> Callable[..., Symbol]:
     def apply(x: Any, other: Any) -> Symbol:
-        symbol = _first(x, other)
+        symbol = first_symbol((x, other))
         result: Symbol = getattr(_truth(symbol.lift(x)), name)(_truth(symbol.lift(other)))
         return result
 
@@ -41,10 +41,6 @@ def _logical(name: str) -> Callable[..., Symbol]:
 
 def _truth(x: Symbol) -> Symbol:
     return x if x.is_mask else x != 0.0
-
-
-def _first(*values: Any) -> Symbol:
-    return next(value for value in values if isinstance(value, Symbol))
 
 
 def _sum(x: Symbol, dim: Axis = None, keepdim: bool = False) -> Symbol:
@@ -108,7 +104,7 @@ _exp, _log, _sigmoid = _pointwise("exp"), _pointwise("log"), _pointwise("sigmoid
 
 
 def _where(condition: Any, input: Any, other: Any) -> Symbol:
-    symbol = _first(condition, input, other)
+    symbol = first_symbol((condition, input, other))
     mask = symbol.lift(condition).as_mask()
     return symbol.make("where", mask, *(symbol.lift(x).as_float() for x in (input, other)))
 
@@ -229,12 +225,13 @@ ALLOWED: dict[str, Callable[..., Symbol]] = {
 }
 
 
-def call(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Apply the allowed function of that name. Raises RuleError naming what is allowed."""
+def call(symbol: Symbol, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Apply the allowed function of that name; `symbol` is one of its arguments.
+
+    Raises RuleError naming what is allowed.
+    """
     bare = name.removeprefix("linalg_") if name not in ALLOWED else name
-    symbol = _first(*args, *kwargs.values(), *_inside(args))
     if name.startswith("__") and name.endswith("__"):  # an operator on a real tensor and a Symbol
-        symbol.lift(args[0])
         return getattr(symbol.lift(args[0]), name)(*args[1:])
     if bare not in ALLOWED:
         refuse(symbol.tracer, bare)
@@ -248,17 +245,13 @@ def call(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         symbol.tracer.refuse(f"torch.{bare}: {error}", "operations")
 
 
-def _inside(args: tuple[Any, ...]) -> list[Any]:
-    return [item for arg in args if isinstance(arg, tuple | list) for item in arg]
-
-
 def method(symbol: Symbol, name: str) -> Callable[..., Any]:
     """The bound method of that name, if it is allowed."""
     if name not in ALLOWED:
         refuse(symbol.tracer, name)
     if name == "where":  # x.where(condition, y) begins with x, torch.where with the condition
-        return lambda condition, other: call(name, (condition, symbol, other), {})
-    return lambda *args, **kwargs: call(name, (symbol, *args), kwargs)
+        return lambda condition, other: call(symbol, name, (condition, symbol, other), {})
+    return lambda *args, **kwargs: call(symbol, name, (symbol, *args), kwargs)
 
 
 def refuse(tracer: Tracer, name: str) -> None:

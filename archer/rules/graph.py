@@ -9,11 +9,11 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from archer.rules import ops
+from archer.rules import canonical, ops
 from archer.rules.base import RuleError, check_expects
 from archer.rules.validate import MAX_NODES, check_rule, is_plain_name, node_shape
 
-HOOKS = ("gate", "local", "write")
+HOOKS = ops.HOOKS
 FORMAT = 1
 
 
@@ -117,10 +117,9 @@ class RuleGraph:
 
     @cached_property
     def _default_hooks(self) -> frozenset[str]:
-        from archer.rules.canonical import hook_digest
-
-        own = {hook: hook_digest(self.hook(hook)) for hook in HOOKS}
-        return frozenset(hook for hook in HOOKS if own[hook] == hook_digest(default_graph(hook)))
+        digest = canonical.hook_digest
+        own = {hook: digest(self.hook(hook)) for hook in HOOKS}
+        return frozenset(hook for hook in HOOKS if own[hook] == digest(default_graph(hook)))
 
     def knob(self, name: str) -> KnobSpec:
         """The knob of that name. Raises KeyError."""
@@ -153,9 +152,7 @@ class RuleGraph:
     @cached_property
     def rule_hash(self) -> str:
         """Canonical hash of the mathematics: the same under any names of variables."""
-        from archer.rules.canonical import rule_hash
-
-        return rule_hash(self)
+        return canonical.rule_hash(self)
 
     def to_json(self) -> dict[str, Any]:
         """Plain data for `json.dumps`."""

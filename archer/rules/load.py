@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
 
-from archer.errors import ArcherError
+from archer.errors import ArcherError, one_line
 from archer.rules.base import Rule, RuleError
 from archer.rules.graph import RuleGraph
 from archer.rules.peer import ATTENTION, is_peer
@@ -84,8 +84,8 @@ def load_file(path: Path) -> type[Rule]:
     except (Exception, SystemExit) as error:
         frames = traceback.extract_tb(error.__traceback__)
         line = next((f.lineno for f in reversed(frames) if f.filename == module.__file__), None)
-        reason = str(error).splitlines()[0] if str(error) else ""
-        message = f"does not import: {type(error).__name__}: {reason}"
+        reason = one_line(error)
+        message = reason if isinstance(error, ArcherError) else f"does not import: {reason}"
         raise RuleError(message, check="imports", line=line, file=str(path)) from error
     return only_rule(module.__name__, vars(module), str(path))
 

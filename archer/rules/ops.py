@@ -30,7 +30,6 @@ ARITY = (
 )
 
 TOKEN_DIMS = ("token", "query", "key")
-DIMS = (*TOKEN_DIMS, "d_k", "d_v")
 SIZES = ("C", "d_k", "d_v")
 
 # What each hook is called with, beside knobs, signals, slots and the step, and what it returns.
@@ -39,6 +38,7 @@ HOOK_INPUTS: dict[str, dict[str, Shape]] = {
     "local": {"scores": ("query", "key")},
     "write": {"S": ("d_k", "d_v"), "dS": ("d_k", "d_v")},
 }
+HOOKS = tuple(HOOK_INPUTS)
 OUTPUT_SHAPE: dict[str, Shape] = {
     "gate": ("token", "d_v"),
     "local": ("query", "key"),
@@ -121,7 +121,7 @@ def infer_shape(op: str, attr: object, shapes: list[Shape]) -> Shape:
     if op == "matmul":
         a, b = shapes
         if a[1] != b[0] and ("1" in (a[1], b[0]) or join_dim(a[1], b[0]) is None):
-            raise ShapeError(f"matrix product of {show_shape(a)} and {show_shape(b)}")
+            raise ShapeError(f"no matrix product of {show_shape(a)} and {show_shape(b)}")
         return a[0], b[1]
     result = shapes[0]
     for shape in shapes[1:]:

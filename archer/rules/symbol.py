@@ -6,9 +6,11 @@ scalar is ["1", "1"], a vector ["1", n]. Sizes are symbolic, so one trace serves
 
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from numbers import Real
 from types import FrameType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol
 
 from archer.rules import ops
 from archer.rules.base import RuleError
@@ -17,11 +19,23 @@ from archer.rules.builder import Builder, TooLargeError
 Axis = int | tuple[int, ...] | list[int] | None
 
 
+class Functions(Protocol):
+    """What torch's functions and methods do to symbols (`archer.rules.functions`)."""
+
+    def call(
+        self, symbol: "Symbol", name: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        """The function of that name, called with `symbol` among its arguments."""
+
+    def method(self, symbol: "Symbol", name: str) -> Callable[..., Any]:
+        """The symbol's bound method of that name."""
+
+
 class Tracer:
     """One hook being traced: its builder, and the file whose lines errors should point at."""
 
-    def __init__(self, file: str, hook: str) -> None:
-        self.builder, self.file, self.hook = Builder(), file, hook
+    def __init__(self, file: str, hook: str, functions: Functions) -> None:
+        self.builder, self.file, self.hook, self.functions = Builder(), file, hook, functions
 
     def line(self) -> int | None:
         """The line of the rule's own file that is running now."""
@@ -94,15 +108,13 @@ class Symbol:
         """A Symbol for a number or Symbol. Raises RuleError for anything else."""
         if isinstance(value, Symbol):
             return value
-        if isinstance(value, bool | int | float):
+        if isinstance(value, Real):
             if math.isnan(value):
                 self.tracer.refuse("NaN cannot enter a rule graph", "operations")
             return Symbol(self.tracer, self.tracer.builder.const(float(value)), 0)
-        if hasattr(value, "item") and getattr(value, "ndim", 1) == 0:
-            return self.lift(value.item())
         self.tracer.refuse(
             f"a value of type {type(value).__name__} cannot enter a rule graph; "
-            "use numbers, knobs, signals and the hook's own arguments",
+            "use plain numbers, knobs, signals and the hook's own arguments",
             "operations",
         )
 
@@ -114,7 +126,7 @@ class Symbol:
         try:
             index = self.tracer.builder.add(op, *indices, attr=attr, line=self.tracer.line())
         except ops.ShapeError as error:
-            hint = self._broadcast_hint(values)
+            hint = self._product_hint(values) if op == "matmul" else self._broadcast_hint(values)
             self.tracer.refuse(f"{op}: {error}{hint}", "shapes")
         except TooLargeError as error:
             self.tracer.refuse(f"{error}; a rule is a few dozen", "operations")
@@ -123,6 +135,17 @@ class Symbol:
     def _broadcast_hint(self, values: list["Symbol"]) -> str:
         vector = any(value.rank == 1 and value.dims[1] == "token" for value in values)
         return "; a [C] vector scales rows as `x[:, None]`" if vector else ""
+
+    def _product_hint(self, values: list["Symbol"]) -> str:
+        """The transpose that makes a matrix product possible."""
+        a, b = values
+        for turned, pair in ((b, (a.dims, b.dims[::-1])), (a, (a.dims[::-1], b.dims))):
+            with suppress(ops.ShapeError):
+                ops.infer_shape("matmul", None, [*pair])
+                node = self.tracer.builder.nodes[turned.index]
+                name = str(node.attr) if node.op == "input" else "x"
+                return f"; write `@ {name}.mT`" if turned is b else f"; write `{name}.mT @`"
+        return ""
 
     @property
     def is_mask(self) -> bool:
@@ -328,14 +351,20 @@ class Symbol:
     def __getattr__(self, name: str) -> Callable[..., Any]:
         if name.startswith("__"):
             raise AttributeError(name)
-        from archer.rules.functions import method
-
-        return method(self, name)
+        return self.tracer.functions.method(self, name)
 
     @classmethod
     def __torch_function__(
         cls, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        from archer.rules.functions import call
+        kwargs = kwargs or {}
+        inside = [item for arg in args if isinstance(arg, tuple | list) for item in arg]
+        symbol = first_symbol([*args, *kwargs.values(), *inside])
+        return symbol.tracer.functions.call(
+            symbol, getattr(func, "__name__", str(func)), args, kwargs
+        )
 
-        return call(getattr(func, "__name__", str(func)), args, kwargs or {})
+
+def first_symbol(values: Iterable[Any]) -> Symbol:
+    """The first Symbol among values."""
+    return next(value for value in values if isinstance(value, Symbol))

@@ -97,9 +97,9 @@ def _power(tape: _Tape, a: int, b: int, y: int, d: int) -> Iterable[tuple[int, i
     base = tape.mul(d, tape.mul(b, tape.op("pow", a, tape.op("sub", b, one))))
     if tape.build.is_const(b):
         return ((a, base),)
-    # d/db a^b = a^b log a, taken as 0 at a = 0 as torch does
-    positive = tape.op("gt", a, tape.number(0.0))
-    log = tape.op("log", tape.op("where", positive, a, one))
+    # d/db a^b = a^b log a, taken as 0 at a = 0 as torch does, and NaN below
+    is_zero = tape.op("eq", a, tape.number(0.0))
+    log = tape.op("log", tape.op("where", is_zero, one, a))
     return (a, base), (b, tape.mul(d, tape.mul(y, log)))
 
 
@@ -174,14 +174,13 @@ def vjp(graph: Graph, wanted: frozenset[str]) -> Graph:
         shape = graph.nodes[index].shape
         seed = tape.build.add("input", attr=f"grad.{name}", shape=shape)
         tape.accumulate(tape.index[index], seed)
-    leads = _leads_to(graph, wanted)
-    for position in reversed(range(len(graph.nodes))):
-        here = tape.index[position]
-        if here not in tape.adjoint or position not in leads:
+    leads = {tape.index[position] for position in _leads_to(graph, wanted)}
+    for here in sorted(leads, reverse=True):  # each once: equal nodes of f are one node here
+        if here not in tape.adjoint:
             continue
         node = tape.build.nodes[here]
         for argument, adjoint in _arguments(tape, node, here, tape.adjoint[here]):
-            if argument in {tape.index[p] for p in leads}:
+            if argument in leads:
                 tape.accumulate(argument, adjoint)
     outputs = {
         f"grad.{node.attr}": tape.adjoint[tape.index[position]]

@@ -55,7 +55,7 @@ def test_every_step_from_the_kernels_own_state(name):
     engine = Engine(rule, C)
     masks = torch.ones(C, C, dtype=torch.bool).tril()
     values = {spec.name: torch.full((1, 1, 1, 1), spec.default).double() for spec in rule.knobs}
-    given = Inputs(values, {}, {"C": float(C), "d_k": float(D), "d_v": float(D)}, masks)
+    given = Inputs(values, {}, {"C": float(C), "d_k": float(D), "d_v": float(D)}, masks, before=0)
     all_scores = torch.stack([chunk(q, n) @ chunk(k, n).mT for n in range(T // C)], 2)
     weights = engine._local((all_scores * D**-0.5).masked_fill(~masks, 0.0), given)
     for n in range(T // C):

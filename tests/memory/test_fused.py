@@ -13,7 +13,7 @@ from torch import Tensor
 
 from archer import Knob, Rule, Signal
 from archer.memory import fused as module
-from archer.memory import triton_codegen
+from archer.memory import kernels
 from archer.memory.chunkwise import chunkwise
 from archer.memory.fused import fused, unsupported
 from archer.rules.graph import RuleGraph
@@ -105,7 +105,7 @@ def assert_equal_to_engine(call: Call, tolerance: float = 1e-5) -> None:
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Small heads as they are run, and as large heads are."""
     if request.param == "four kernels":
-        monkeypatch.setattr(triton_codegen, "ONE_WARP", 0)
+        monkeypatch.setattr(kernels, "ONE_WARP", 0)
     module.kernels_for.cache_clear()
     yield request.param
     module.kernels_for.cache_clear()
@@ -114,11 +114,11 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iter
 def test_small_heads_take_two_kernels(way: str) -> None:
     call = Call(builtin_graph("delta"))
     shape = module.launch_shape(call.rule, call.inputs["q"], call.inputs["v"], 16, True)
-    names = triton_codegen.Kernels(call.rule, shape, frozenset()).names
+    names = kernels.Kernels(call.rule, shape, frozenset()).names
     assert len(names) == (2 if way == "two kernels" else 4)
 
 
-LENGTHS = [(1, "two kernels"), (31, "two kernels"), (63, "two kernels"), (37, "four kernels")]
+LENGTHS = [(1, "two kernels"), (63, "two kernels"), (37, "four kernels")]
 
 
 @pytest.mark.parametrize("name", BUILTIN)
@@ -128,7 +128,7 @@ def test_every_rule_in_output_and_all_gradients(name: str, T: int, way: str) -> 
 
 
 @pytest.mark.parametrize("name", ["momentum", "gated_delta", "adam_softmax"])
-@pytest.mark.parametrize(("C", "T"), [(1, 9), (5, 23), (32, 40), (64, 70)])
+@pytest.mark.parametrize(("C", "T"), [(1, 4), (5, 13), (32, 40), (64, 70)])
 def test_chunk_sizes_small_ones_padded(name: str, C: int, T: int) -> None:
     assert_equal_to_engine(Call(builtin_graph(name), T=T, C=C, heads=1))
 
@@ -196,7 +196,7 @@ def test_every_element_of_the_output_is_written(way: str, monkeypatch: pytest.Mo
     monkeypatch.setattr(torch, "empty", poisoned(empty))
     monkeypatch.setattr(torch, "empty_like", poisoned(empty_like))
     for name in ("delta", "gated_delta", "adam"):
-        assert_equal_to_engine(Call(builtin_graph(name), T=37, d_k=24))
+        assert_equal_to_engine(Call(builtin_graph(name), T=20, d_k=24))
 
 
 def test_two_runs_are_the_same_to_the_bit() -> None:

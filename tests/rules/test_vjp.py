@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from archer import Knob, Rule, Signal, causal_softmax
-from archer.rules.graph import HOOKS, Graph, RuleGraph
+from archer.rules.graph import HOOKS, Graph, RuleGraph, rule_from_json
 from archer.rules.load import BUILTIN, builtin_graph
 from archer.rules.torch_source import compile_hook, hook_arguments, variable
 from archer.rules.trace import trace
@@ -88,3 +88,29 @@ def test_only_what_is_wanted_is_computed() -> None:
     graph = builtin_graph("momentum").write
     assert vjp(graph, frozenset({"S"})).inputs == {"grad.S"}
     assert "knob.mu" in vjp(graph, frozenset({"dS"})).inputs
+
+
+def test_equal_nodes_of_a_stored_graph_count_once() -> None:
+    """A tracer writes no node twice; a file may hold exp(U) + exp(U) as two nodes."""
+    data = builtin_graph("delta").to_json()
+    nodes = [["input", [], "U"], ["exp", [0], None], ["exp", [0], None], ["add", [1, 2], None]]
+    data["gate"] = {"nodes": [[*node, None, None] for node in nodes], "outputs": {"U": 3}}
+    rule = rule_from_json(data)
+    assert len(rule.gate.nodes) == 4
+    test_equals_autograd(rule, "gate")
+
+
+@pytest.mark.parametrize("base", [-1.0, 0.0, 2.0])
+def test_the_derivative_by_an_exponent_is_as_in_torch(base: float) -> None:
+    class Exponent(Rule):
+        a = Knob(2.0, low=1.0, high=3.0)
+
+        def gate(self, U, p):
+            return U**p.a
+
+    graph = trace(Exponent).gate
+    U, a = torch.full((5, 6), base).double(), torch.full((1, 1), 2.0).double().requires_grad_()
+    (wanted,) = torch.autograd.grad((U**a).sum(), a)
+    one = torch.ones(5, 6).double()
+    got = call(vjp(graph, frozenset({"knob.a"})), {"U": U, "knob.a": a.detach(), "grad.U": one})
+    torch.testing.assert_close(got["grad.knob.a"], wanted, equal_nan=True)
