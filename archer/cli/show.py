@@ -76,6 +76,7 @@ def show_estimate(plan: "Plan", device: str, workers: int | None) -> None:
     """What a plan would cost."""
     from archer.mad.estimate import estimate
     from archer.mad.runner import worker_count
+    from archer.report.sections import duration
 
     cost = estimate(plan, device)
     side_by_side = worker_count(plan.populations, workers) if device == "cpu" else 1
@@ -102,11 +103,14 @@ def show_estimate(plan: "Plan", device: str, workers: int | None) -> None:
 
 
 def show_check(report: "CheckReport") -> None:
-    """Every check with its verdict."""
-    for result in report.results:
-        mark = {True: "[green]ok  [/green]", False: "[red]FAIL[/red]", None: "[dim]--  [/dim]"}
-        console.print(mark[result.passed], f"{result.name:<20}", end=" ")
+    """Every check that passed, the one that failed, and how many were not run."""
+    ended = [result for result in report.results if result.passed is not None]
+    for result in ended:
+        mark = "[green]ok  [/green]" if result.passed else "[red]FAIL[/red]"
+        console.print(mark, f"{result.name:<20}", end=" ")
         console.print(result.message, markup=False)
+    if left := len(report.results) - len(ended):
+        console.print(f"{left} {'check' if left == 1 else 'checks'} not run")
     verdict = "valid rule" if report.ok else "not a valid rule"
     console.print(f"\n{report.file}: {verdict}", markup=False)
 
@@ -176,10 +180,3 @@ def _life(run: dict[str, Any]) -> str:
 
 def _moment(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-
-
-def duration(seconds: float) -> str:
-    """ "40 s", "12 min" or "3.5 h"."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

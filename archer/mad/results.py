@@ -2,15 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from archer.mad.plan import Plan, Row
-from archer.mad.scoring import select, table, task_scores
-from archer.mad.trial import SELECTS
+from archer.mad.scored import Scored
+from archer.mad.trial import SELECTS, Protocol
 from archer.rules.load import row_name
 from archer.train.reading import read
 from archer.train.results import MemberResult
@@ -27,7 +26,7 @@ def no_curves() -> pd.DataFrame:
 
 
 @dataclass(frozen=True)
-class Results:
+class Results(Scored):
     """The outcome of a benchmark.
 
     trials: one row per rule and trial (columns in docs/results.md), a trial that is identical to
@@ -42,35 +41,21 @@ class Results:
     out: Path | None = None
     curves: pd.DataFrame = field(default_factory=no_curves)
 
-    @cached_property
-    def selected(self) -> pd.DataFrame:
-        """The trial the protocol selects for every rule, setting and seed; score: `accuracy`."""
-        return select(self.trials, self.plan.protocol)
+    @property
+    def protocol(self) -> Protocol:
+        return self.plan.protocol
 
-    @cached_property
-    def scores(self) -> pd.DataFrame:
-        """One row per rule, task and seed."""
-        return task_scores(self.selected)
+    def __repr__(self) -> str:
+        rules = ", ".join(rule.name for rule in self.plan.rules)
+        rows, columns = self.table.shape
+        return (
+            f"Results({rules}; preset {self.plan.preset.name}, protocol {self.protocol}, "
+            f"table {rows} x {columns}, {len(self.trials)} trials)"
+        )
 
-    @cached_property
-    def table(self) -> pd.DataFrame:
-        """One row per rule, one column per task, means over seeds."""
-        return table(self.scores)
-
-    @cached_property
-    def identical(self) -> pd.DataFrame:
-        """Rule, task, and the rule it is identical to there on every setting, by construction."""
-        return identical_cells(self.trials)
-
-
-def identical_cells(trials: pd.DataFrame) -> pd.DataFrame:
-    """Rule, task, and the rule it is identical to there on every setting, by construction."""
-    found = []
-    for key, rows in trials.groupby(["rule", "task"], sort=False):
-        same = rows["identical_to"].unique()
-        if len(same) == 1 and isinstance(same[0], str):
-            found.append((*map(str, key), same[0]))
-    return pd.DataFrame(found, columns=["rule", "task", "identical_to"])
+    def _repr_html_(self) -> str:
+        """The table, as a notebook shows it."""
+        return str(self.table.to_html(float_format="{:.3f}".format))
 
 
 def curves_frame(outcomes: Mapping[str, MemberResult]) -> pd.DataFrame:

@@ -66,9 +66,9 @@ class Comparison:
 
     @cached_property
     def missing(self) -> list[str]:
-        """What only one side has, as sentences."""
+        """What only one side has, and what has no score, as sentences."""
         only = [line for what in ("rule", "setting", "seed") for line in self._only(what)]
-        return [*only, *self._presets()]
+        return [*only, *self._unscored(), *self._presets()]
 
     @cached_property
     def changes(self) -> list[Change]:
@@ -83,12 +83,13 @@ class Comparison:
         return [_judged(change, float(x)) for change, x in zip(found, p, strict=True)]
 
     def _change(self, rule: str, task: str, column: str) -> Change:
-        sides = [_scores(study, rule, task) for study in (self.a, self.b)]
-        shared = sides[0].merge(sides[1], on=["setting", "seed"], suffixes=("_a", "_b"))
-        shared = shared.dropna(subset=["accuracy_a", "accuracy_b"])
+        shared = self._shared(rule, task)
         if shared.empty:
-            none = (math.nan,) * 6
-            return Change(rule, column, *none, 0, 0, "nothing shared", "no setting in common")
+            return _unjudged(rule, column, "nothing shared", "no setting in common")
+        lost = shared.loc[shared.isna().any(axis=1), "seed"].nunique()
+        if lost:  # those that are left went well: their difference would flatter who lost some
+            reason = f"cannot tell: {lost} of {shared['seed'].nunique()} seeds have no score"
+            return _unjudged(rule, column, "cannot tell", reason)
         frame = pd.concat([_side(shared, side, task, column) for side in ("A", "B")])
         row = compare_rules(frame, "A").iloc[0]
         kept = shared[shared.groupby("setting")["seed"].transform("nunique") == row["n"]]
@@ -112,6 +113,24 @@ class Comparison:
             why,
         )
 
+    def _shared(self, rule: str, task: str) -> pd.DataFrame:
+        """What both were run on: setting, seed, accuracy_a and accuracy_b, NaN without a score."""
+        a, b = (_scores(study, rule, task) for study in (self.a, self.b))
+        return a.merge(b, on=["setting", "seed"], suffixes=("_a", "_b"))
+
+    def _unscored(self) -> list[str]:
+        """Seeds without a score, for every cell that both folders have."""
+        found = []
+        for task, column in self.a.tasks.items():
+            for rule in self.rules:
+                shared = self._shared(rule, task)
+                for side in ("A", "B"):
+                    lost = shared.loc[shared[f"accuracy_{side.lower()}"].isna(), "seed"]
+                    seeds = [str(seed) for seed in sorted(lost.unique())]
+                    if seeds:
+                        found.append(f"no score in {side}: {rule} on {column}, {_seeds(seeds)}")
+        return found
+
     def _only(self, what: str) -> list[str]:
         ours, theirs = (list(dict.fromkeys(s.trials[what])) for s in (self.a, self.b))
         sides = (("A", ours, theirs), ("B", theirs, ours))
@@ -133,8 +152,17 @@ def _few(names: list[str]) -> str:
     return ", ".join(names[:MOST]) + more
 
 
+def _seeds(names: list[str]) -> str:
+    return f"seed{'s' if len(names) > 1 else ''} {_few(names)}"
+
+
 def _values(trials: pd.DataFrame, name: str) -> str:
     return ", ".join(map(str, trials[name].unique())) if name in trials else "unknown"
+
+
+def _unjudged(rule: str, column: str, verdict: str, why: str) -> Change:
+    """A cell without numbers."""
+    return Change(rule, column, *(math.nan,) * 6, 0, 0, verdict, why)
 
 
 def _judged(change: Change, p: float) -> Change:

@@ -46,8 +46,8 @@ def disagreement(table: pd.DataFrame, path: Path) -> str | None:
     if not path.is_file():
         return None
     try:
-        written = pd.read_csv(path, index_col=0)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, OSError):
+        written = read_csv(path, index=True)
+    except ArcherError:
         return "results.csv cannot be read; this report is computed from trials.csv."
     if list(written.index) != list(table.index) or list(written) != list(table):
         return "results.csv has other rows or columns than trials.csv, which this report is from."

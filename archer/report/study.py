@@ -10,8 +10,8 @@ from typing import Any
 import pandas as pd
 
 from archer.errors import ArcherError
-from archer.mad.results import Results, identical_cells, no_curves
-from archer.mad.scoring import select, table, task_scores
+from archer.mad.results import Results, no_curves
+from archer.mad.scored import Scored
 from archer.mad.settings import COLUMNS, TASKS
 from archer.mad.trial import Protocol
 from archer.report.facts import AVERAGE, Facts
@@ -26,7 +26,7 @@ from archer.stats import compare as compare_rules
 
 
 @dataclass(frozen=True)
-class Study:
+class Study(Scored):
     """Trials of one protocol, their learning curves, and the rule the others are held against.
 
     curves: columns of curves.csv, perhaps no rows. baseline: None when `delta` was not run and no
@@ -97,29 +97,9 @@ class Study:
     def rules(self) -> list[str]:
         return list(self.rows)
 
-    @cached_property
-    def selected(self) -> pd.DataFrame:
-        """The trial the protocol selects for every rule, setting and seed; score: `accuracy`."""
-        return select(self.trials, self.protocol)
-
-    @cached_property
-    def scores(self) -> pd.DataFrame:
-        """One row per rule, task and seed."""
-        return task_scores(self.selected)
-
-    @cached_property
-    def table(self) -> pd.DataFrame:
-        """What results.csv holds."""
-        return table(self.scores)
-
     def score(self, rule: str, column: str) -> float:
         """A cell of the table."""
         return float(self.table[column].to_numpy(float)[self.rules.index(rule)])
-
-    @cached_property
-    def identical(self) -> pd.DataFrame:
-        """Rule, task, and the rule it is identical to there by construction."""
-        return identical_cells(self.trials)
 
     @property
     def columns(self) -> list[str]:

@@ -12,7 +12,7 @@ from archer.stats.equivalence import MARGIN, equivalence_p
 from archer.stats.frame import CELL, ROUNDING, check_scores, constant
 from archer.stats.holm import holm
 from archer.stats.intervals import mean_interval
-from archer.stats.power import ALPHA, seeds_needed, smallest_p, too_few
+from archer.stats.power import ALPHA, seeds_needed, seeds_without_spread, smallest_p, too_few
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def _task(part: pd.DataFrame, baseline: str, margin: float) -> pd.DataFrame:
         for cell, verdict in zip(cells, table["verdict"], strict=True)
     ]
     table["seeds_needed"] = pd.Series(needed, dtype="Int64")
-    table["statement"] = [too_few(cell.n, family) for cell in cells]
+    table["statement"] = [_statement(cell, margin, family) for cell in cells]
     return table
 
 
@@ -132,4 +132,25 @@ def _verdict(cell: _Cell, p_holm: float, p_equivalent: float) -> str:
 
 def _needed(cell: _Cell, margin: float, family: int) -> int | None:
     """Seeds to see the difference found, or one as large as the margin if that is larger."""
+    if cell.sd == 0:
+        return seeds_without_spread(_sides(cell, margin), family)
     return seeds_needed(max(abs(cell.difference), margin), cell.sd, family)
+
+
+def _statement(cell: _Cell, margin: float, family: int) -> str | None:
+    """Why the seeds are too few, or None when they are not."""
+    if cell.n < 3 or cell.sd > 0:
+        return too_few(cell.n, family)
+    least = smallest_p(cell.n, _sides(cell, margin))
+    if least < ALPHA / family:
+        return None
+    same = "equal" if abs(cell.difference) <= ROUNDING else "the same difference"
+    return (
+        f"{cell.n} seeds, {same} on each: without spread only the sign-flip test is left, which "
+        f"cannot fall below p = {least:.3g}"
+    )
+
+
+def _sides(cell: _Cell, margin: float) -> int:
+    """One for what can only turn out equivalent, two for what can turn out different."""
+    return 1 if abs(cell.difference) < margin else 2

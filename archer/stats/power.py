@@ -1,5 +1,6 @@
 """What a number of seeds can and cannot show."""
 
+import itertools
 import math
 
 from statsmodels.stats.power import TTestPower
@@ -9,9 +10,14 @@ POWER = 0.8
 MOST_SEEDS = 1000
 
 
-def smallest_p(n: int) -> float:
-    """The least two-sided p that the exact sign-flip test can give with n seeds: 2 / 2**n."""
-    return min(1.0, 2.0 / 2.0**n)
+def smallest_p(n: int, sides: int = 2) -> float:
+    """The least p that the exact sign-flip test can give with n seeds: sides / 2**n."""
+    return min(1.0, sides / 2.0**n)
+
+
+def seeds_without_spread(sides: int, family: int) -> int:
+    """Seeds from which the sign-flip test can settle differences that are all one number."""
+    return next(n for n in itertools.count(3) if smallest_p(n, sides) < ALPHA / family)
 
 
 def too_few(n: int, family: int) -> str | None:

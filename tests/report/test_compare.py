@@ -1,5 +1,7 @@
 """Two folders side by side."""
 
+import math
+
 import pytest
 
 from archer.errors import ArcherError
@@ -69,3 +71,25 @@ def test_two_protocols_are_not_compared(made):
     other = Study(a.trials.assign(protocol="mad-lab"), baseline="delta")
     with pytest.raises(ArcherError, match="scores mean different things"):
         Comparison(study, other)
+
+
+@pytest.mark.parametrize("folder", ["A", "B"])
+def test_a_cell_that_lost_seeds_has_no_verdict(made, folder):
+    """Six seeds, three of which diverged in one folder: the other three settle nothing."""
+    up = [x + 0.1 + 0.001 * (-1) ** i for i, x in enumerate(SIX)]
+    whole = {("delta", RECALL): SIX, ("momentum", RECALL): SIX}
+    holed = {("delta", RECALL): up, ("momentum", RECALL): [math.nan] * 3 + up[3:]}
+    a, b = (whole, holed) if folder == "B" else (holed, whole)
+    found, cells = changes(made, a, b)
+    assert cells["delta", "Context Recall"].verdict == "beyond noise"
+    lost = cells["momentum", "Context Recall"]
+    assert (lost.verdict, lost.why) == ("cannot tell", "cannot tell: 3 of 6 seeds have no score")
+    assert all(map(math.isnan, (lost.a, lost.b, lost.difference, lost.low, lost.high, lost.p)))
+    assert lost.seeds == 0
+    assert f"no score in {folder}: momentum on Context Recall, seeds 0, 1, 2" in found.missing
+
+
+def test_a_population_that_failed_has_no_score(made):
+    found, cells = changes(made, {("delta", RECALL): 0.5}, {("delta", RECALL): None}, 1)
+    assert cells["delta", "Context Recall"].verdict == "cannot tell"
+    assert "no score in B: delta on Context Recall, seed 0" in found.missing

@@ -112,9 +112,37 @@ def test_identical_by_construction_is_said_and_not_tested():
     assert np.isnan(row["p"])
 
 
-def test_equal_scores_are_equivalent_without_warnings():
-    row = only(compare(tidy({"delta": [0.5, 0.6, 0.7], "a": [0.5, 0.6, 0.7]})), "a")
-    assert (row["verdict"], row["p"], row["difference"]) == ("equivalent", 1.0, 0.0)
+def test_equal_scores_are_equivalent_from_five_seeds_on():
+    """No spread is left for a t test; the one-sided sign-flip test's least p is 1 / 2**n."""
+    for n, verdict in ((3, "cannot tell"), (4, "cannot tell"), (5, "equivalent")):
+        row = only(compare(tidy({"delta": [1.0] * n, "a": [1.0] * n})), "a")
+        assert (row["verdict"], row["p"], row["difference"]) == (verdict, 1.0, 0.0)
+        assert row["p_equivalent"] == 0.5**n
+        if n < 5:
+            said = row["statement"]
+            assert said.startswith(f"{n} seeds, equal on each: without spread only the sign-flip")
+            assert said.endswith(f"p = {0.5**n:.3g}")
+            assert row["seeds_needed"] == 5
+        else:
+            assert row["statement"] is None
+            assert pd.isna(row["seeds_needed"])
+
+
+def test_equal_scores_of_many_rules_need_more_seeds():
+    rules = {name: [1.0] * 5 for name in ("delta", "a", "b", "c", "d")}
+    row = only(compare(tidy(rules)), "a")
+    assert (row["verdict"], row["seeds_needed"]) == ("cannot tell", 7)  # 4 / 2**7 < 0.05 < 4 / 2**6
+    seven = compare(tidy({name: [1.0] * 7 for name in rules}))
+    assert set(seven["verdict"]) == {"equivalent"}
+
+
+def test_the_same_difference_everywhere_needs_six_seeds():
+    for n, verdict in ((5, "cannot tell"), (6, "different")):
+        row = only(compare(tidy({"delta": [0.5] * n, "a": [0.75] * n})), "a")
+        assert (row["verdict"], row["p"]) == (verdict, 2 * 0.5**n)
+    five = only(compare(tidy({"delta": [0.5] * 5, "a": [0.75] * 5})), "a")
+    assert five["seeds_needed"] == 6
+    assert "the same difference on each" in five["statement"]
 
 
 def test_seeds_needed_is_the_smallest_number_with_power():

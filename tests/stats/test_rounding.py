@@ -30,12 +30,14 @@ def test_a_constant_gap_is_counted_by_its_seeds():
     assert np.isnan(found["effect"])
 
 
-def test_no_gap_is_no_difference():
+def test_no_gap_is_no_difference_and_three_seeds_of_it_no_equivalence():
     (found,) = compare(scores(GAPS - 0.3)).to_dict("records")
     assert found["p"] == 1.0
-    assert found["verdict"] == "equivalent"
+    assert found["p_equivalent"] == 0.125
+    assert found["verdict"] == "cannot tell"
 
 
 def test_interval_and_equivalence():
-    assert (mean_interval(GAPS).sd, equivalence_p(GAPS), equivalence_p(GAPS - 0.3)) == (0, 1, 0)
+    assert (mean_interval(GAPS).sd, equivalence_p(GAPS)) == (0, 1)
+    assert equivalence_p(GAPS - 0.3) == 0.125
     assert mean_interval(GAPS).low == pytest.approx(0.3)
