@@ -119,6 +119,8 @@ def show_rebuilt(record: Path, out: Path | None = None) -> int:
     from archer.sweeps.recorded import is_sweep_record
 
     if is_sweep_record(record):
+        from archer.cli.sweep import show_rebuilt_sweep
+
         return show_rebuilt_sweep(record, out)
     from archer.cli.show import console
     from archer.record import rebuild
@@ -139,24 +141,5 @@ def show_rebuilt(record: Path, out: Path | None = None) -> int:
     console.print("\nwrote " + ", ".join(map(str, found.files)), markup=False)
     same = found.difference is None
     said = "equal to the record's results.csv" if same else f"not equal: {found.difference}"
-    console.print(said, markup=False)
-    return 0 if same else 1
-
-
-def show_rebuilt_sweep(record: Path, out: Path | None = None) -> int:
-    """`archer sweep --from RECORD`: its tables again, without training; 1 if they are others.
-
-    out: folder for the files, by default results/NAME, the record's own name.
-    """
-    from archer.cli.show import console
-    from archer.cli.sweep import show_tables
-    from archer.sweeps.rebuild import rebuild_sweep
-
-    found = rebuild_sweep(record, out or Path("results") / record.resolve().name)
-    console.print(f"\n{record}, from the record's trials", markup=False)
-    show_tables(found.results)
-    console.print("\nwrote " + ", ".join(map(str, found.files)), markup=False)
-    same = found.difference is None
-    said = "equal to the record's tables" if same else f"not equal: {found.difference}"
     console.print(said, markup=False)
     return 0 if same else 1

@@ -103,8 +103,6 @@ def sweep(
     if from_ is not None:
         if rule:
             raise ArcherError("--from rebuilds a record as it is: give no rule with it")
-        from archer.cli.record import show_rebuilt_sweep
-
         return show_rebuilt_sweep(from_, out)
     if not rule:
         raise ArcherError("name the rule to sweep; `archer rules` lists those that are built in")
@@ -154,6 +152,24 @@ def show_sweep(results: "SweepResults") -> None:
     if results.out:
         names = ("sweep.csv", "sweep.md", "sweep.html")
         console.print("\nwrote " + ", ".join(str(results.out / name) for name in names))
+
+
+def show_rebuilt_sweep(record: Path, out: Path | None = None) -> int:
+    """`archer sweep --from RECORD`: its tables again, without training; 1 if they are others.
+
+    out: folder for the files, by default results/NAME, the record's own name.
+    """
+    from archer.cli.show import console
+    from archer.sweeps.rebuild import rebuild_sweep
+
+    found = rebuild_sweep(record, out or Path("results") / record.resolve().name)
+    console.print(f"\n{record}, from the record's trials", markup=False)
+    show_tables(found.results)
+    console.print("\nwrote " + ", ".join(map(str, found.files)), markup=False)
+    same = found.difference is None
+    said = "equal to the record's tables" if same else f"not equal: {found.difference}"
+    console.print(said, markup=False)
+    return 0 if same else 1
 
 
 def show_tables(results: "SweepResults") -> None:

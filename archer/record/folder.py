@@ -57,8 +57,8 @@ def sizes(folder: Path) -> dict[str, int]:
 
 def new_folder(out: Path, day: str, name: str) -> Path:
     """OUT/DAY-NAME. Raises ArcherError for a bad name, and when it is there already."""
-    if not re.fullmatch(r"[\w.-]+", name):
-        raise ArcherError(f"--name {name!r}: use letters, digits, '-', '_' and '.'")
+    if not re.fullmatch(r"[\w. -]+", name):
+        raise ArcherError(f"--name {name!r}: use letters, digits, spaces, '-', '_' and '.'")
     target = out / f"{day}-{name}"
     if target.exists():
         raise ArcherError(f"{target} is there already: give another --name, or remove it")

@@ -2,17 +2,18 @@
 
 from dataclasses import dataclass
 
+from archer.report.claims.details import seconds_per_step
 from archer.report.study import Study
 from archer.rules.load import BUILTIN, load_rule
 
 
 @dataclass(frozen=True)
 class Cost:
-    """seconds: of all its own trainings. per_step: milliseconds of one member's step, mean.
+    """seconds: of all its own trainings. per_step: milliseconds of one member's step, all seconds
+    over all steps, on the settings that every rule trained; None where there are none.
 
-    ratio: per_step over the baseline's, on the settings both trained; None where there are none,
-    and in the baseline's row. slots: extra memories shaped like S; None for a rule whose file is
-    not at hand.
+    ratio: per_step over the baseline's; None in the baseline's row. slots: extra memories shaped
+    like S; None for a rule whose file is not at hand.
     """
 
     rule: str
@@ -30,22 +31,19 @@ def costs(study: Study) -> list[Cost]:
     """
     own = study.trials[study.trials["identical_to"].isna() & study.trials["seconds"].notna()]
     own = own[own["steps"] > 0] if "steps" in own else own.iloc[:0]
-    steps = own.assign(per_step=1000 * own["seconds"] / own["steps"])
-    by_setting = steps.groupby(["rule", "setting"])["per_step"].mean()
+    per_step = seconds_per_step(own, "rule")
+    base = per_step.get(study.baseline or "")
     found = []
     for rule in study.rules:
-        mine = steps[steps["rule"] == rule]
-        ratio = None
-        if study.baseline not in (None, rule) and {rule, study.baseline} <= set(steps["rule"]):
-            quotient = (by_setting[rule] / by_setting[study.baseline]).dropna()
-            ratio = float(quotient.mean()) if len(quotient) else None
+        mine = own[own["rule"] == rule]
+        step = per_step.get(rule)
         found.append(
             Cost(
                 rule,
                 float(mine["seconds"].sum()),
                 len(mine),
-                float(mine["per_step"].mean()) if len(mine) else None,
-                ratio,
+                None if step is None else 1000 * step,
+                step / base if step and base and rule != study.baseline else None,
                 len(load_rule(rule).slots) if rule in BUILTIN else None,
             )
         )

@@ -17,7 +17,7 @@ from archer.stats import MARGIN
 
 
 def findings(study: Study) -> list[Finding]:
-    """Everything found, the certain before the open, the large before the small."""
+    """Everything found: who leads on average, then the certain before the open, large first."""
     found = [
         *_averages(study),
         *_best(study),
@@ -31,7 +31,7 @@ def findings(study: Study) -> list[Finding]:
     told |= {cells[::-1] for cells in told}
     found = [f for f in found if f.kind != "difference" or f.cells not in told]
     order = {"certain": 0, "open": 1, "one seed": 1}
-    return sorted(found, key=lambda f: (order[f.certainty], -f.size))
+    return sorted(found, key=lambda f: (f.kind != "ranking", order[f.certainty], -f.size))
 
 
 def _scored(study: Study, column: str) -> list[Facts]:

@@ -211,5 +211,6 @@ def _cost(study: Study) -> list[str]:
         markdown_table(pd.DataFrame.from_dict(rows, orient="index", columns=head)),
         "A member's time is its share of its population's, so it depends on the population's size "
         "and on what else the machine did. A slot is one more memory of the size of S per layer "
-        "and head. The time ratio is to the baseline, on the settings that both trained.",
+        "and head. The time of a step is all seconds over all steps of the settings that every "
+        "rule trained; its ratio is to the baseline's.",
     ]

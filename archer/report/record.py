@@ -90,6 +90,8 @@ def is_record(folder: Path) -> bool:
 
 def check_record(folder: Path, trials: pd.DataFrame) -> None:
     """Nothing for an ordinary result folder; raises ArcherError for a record with a gap."""
+    if (folder / "sweep.json").is_file():
+        raise ArcherError(f"{folder} is the record of a sweep: archer sweep --from {folder}")
     if is_record(folder):
         Record.load(folder).check(folder, trials)
 

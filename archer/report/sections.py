@@ -2,14 +2,16 @@
 
 import inspect
 import math
+from collections import Counter
 from dataclasses import dataclass
 
 import archer
 from archer.mad.presets import PRESETS
+from archer.mad.settings import COLUMNS
 from archer.report.facts import AVERAGE, Facts
 from archer.report.finding import CERTAIN, VISIBLE, Finding
 from archer.report.notes import bottleneck, few_seeds
-from archer.report.phrases import Phrase, gap, name, score
+from archer.report.phrases import Phrase, gap, listed, name, score
 from archer.report.record import MISSING
 from archer.report.study import Study
 from archer.rules.load import BUILTIN, load_rule
@@ -37,18 +39,19 @@ DISAGREE = (
 )
 MEANS_ONLY = "Not settled by these seeds, means only:"
 SHOWN = 8  # findings per group
+EACH = 2  # of one rule, before those of others have been told
 
 METHOD = (
     "Replication is over seeds: the settings of a task are put together within each seed first.",
-    "Intervals are 95 %: Student's t, or the percentile bootstrap where t would leave [0, 1]; the "
-    "tables say which. With few seeds a bootstrap interval is too narrow.",
+    "Intervals are 95 %: Student's t, cut where it would leave [0, 1] (`cut t`).",
     "Differences are paired over common seeds and settings; p is a paired t test with Holm's "
     "correction over the rules of one task. Tasks are families of their own: where nothing "
     "differs, one table of six tasks in four still says `different` somewhere.",
 )
 VERDICTS = {
     "different": "p, corrected, is below 0.05",
-    "equivalent": f"two one-sided t tests rule out a difference larger than {MARGIN:g}",
+    "equivalent": f"two one-sided t tests rule out a difference larger than {MARGIN:g} (a "
+    "sign-flip test where every seed shows the same difference)",
     "identical by construction": "on this task both rules are one function and share one training",
     "cannot tell": "neither; `seeds needed` would tell with power 0.8, if the noise stays the same",
     "one seed": "nothing is tested, since nothing says how much a second seed would differ",
@@ -65,11 +68,16 @@ def setup(study: Study) -> list[str]:
     own = trials[trials["status"] != MISSING].drop_duplicates("trial")
     about = PRESETS[study.preset]().about if study.preset in PRESETS else "a preset of its own"
     return [
-        about,
+        about + _left_out(study),
         PROTOCOL_NOTES[study.protocol],
         f"{len(trials)} trials, {len(own)} of them trained, in {duration(own['seconds'].sum())} "
         f"of training on {study.device}; report by Archer {archer.__version__}",
     ]
+
+
+def _left_out(study: Study) -> str:
+    left = [column for task, column in COLUMNS.items() if task not in study.tasks]
+    return f"; left out, and with it the average: {listed(left)}" if left else ""
 
 
 def duration(seconds: float) -> str:
@@ -99,7 +107,18 @@ def grouped(study: Study, found: list[Finding]) -> list[tuple[str, str, list[Fin
     ]
     groups = [(h, about, [f for f in notable if f.certainty == sure]) for h, about, sure in parts]
     groups.append((*DISAGREE, [finding for finding in found if finding.kind == "unstable"]))
-    return [(heading, about, part[:SHOWN]) for heading, about, part in groups if part]
+    return [(heading, about, _varied(part)[:SHOWN]) for heading, about, part in groups if part]
+
+
+def _varied(found: list[Finding]) -> list[Finding]:
+    """At most so many of each rule first, so that one bad rule does not take all the room."""
+    told: Counter[str] = Counter()
+    first: list[Finding] = []
+    rest: list[Finding] = []
+    for finding in found:
+        told[finding.rule] += 1
+        (first if told[finding.rule] <= EACH else rest).append(finding)
+    return first + rest
 
 
 def insights(study: Study, found: list[Finding]) -> list[Phrase]:
@@ -122,8 +141,14 @@ def _best_score(study: Study, column: str, what: str) -> Phrase:
     return (
         f"{what} is {column}. The best score on {column} is ",
         score(float(values.max()), (rule, column)),
-        f", by {name(rule)}.",
+        f", by {_holders(study, column, float(values.max()))}.",
     )
+
+
+def _holders(study: Study, column: str, value: float) -> str:
+    """Every rule with this score, as printed."""
+    scores = zip(study.rules, study.table[column], strict=True)
+    return listed([name(rule) for rule, found in scores if f"{found:.3f}" == f"{value:.3f}"])
 
 
 def _widest(study: Study) -> Phrase | None:
@@ -139,9 +164,9 @@ def _widest(study: Study) -> Phrase | None:
     return (
         f"The rules lie furthest apart on {column}. The best score on {column} is ",
         score(float(values.max()), (top, column)),
-        f", by {name(top)}; the lowest is ",
+        f", by {_holders(study, column, float(values.max()))}; the lowest is ",
         score(float(values.min()), (low, column)),
-        f", by {name(low)}.",
+        f", by {_holders(study, column, float(values.min()))}.",
     )
 
 

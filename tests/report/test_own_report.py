@@ -25,9 +25,7 @@ EIGHT = (
     *("delta", "decay", "error_gated", "momentum", "softmax_attention", "adam"),
     *("adam_softmax", "gated_delta"),
 )
-RECORDS = [
-    p for p in (Path(__file__).parents[2] / "records").glob("*") if (p / "report.md").exists()
-]
+RECORDS = sorted(p.parent for p in (Path(__file__).parents[2] / "records").glob("*/plan.json"))
 
 
 def held(folder: Path, least: int) -> None:

@@ -84,7 +84,7 @@ def test_compressed_trials_and_missing_curves_do(noisy, tmp_path):
     ],
 )
 def test_what_is_no_result_folder_is_refused(noisy, tmp_path, break_it, message):
-    write_results(noisy(), tmp_path)
+    noisy().trials.to_csv(tmp_path / "trials.csv", index=False)
     break_it(tmp_path / "trials.csv")
     with pytest.raises(ArcherError, match=message):
         Study.load(tmp_path)

@@ -1,11 +1,14 @@
 """The corpus of labelled statements and how a checker is scored on it."""
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pandas as pd
 
-from archer.report.claims import verify
+from archer.report.claims.check import read_with
+from archer.report.claims.skeleton import Reader
+from archer.report.claims.table import ScoreTable
 
 DATA = Path(__file__).parent / "data"
 
@@ -29,9 +32,13 @@ def read(name: str) -> list[Example]:
     return examples
 
 
+@cache
+def reader(table: str) -> Reader:
+    return Reader(ScoreTable(pd.read_csv(DATA / f"{table}.csv")))
+
+
 def statuses(example: Example) -> set[str]:
-    table = pd.read_csv(DATA / f"{example.table}.csv")
-    return {verdict.status for verdict in verify(example.text, table)}
+    return {verdict.status for verdict in read_with(reader(example.table), example.text)}
 
 
 def score(examples: list[Example]) -> tuple[float, float, list[str]]:

@@ -5,22 +5,24 @@ from claims_corpus import read, score
 
 # The least recall of each: what was reached when the batch was last measured, rounded down.
 BATCHES = {
-    "first_batch": 0.94,
+    "first_batch": 0.95,
     "second_batch": 0.90,
-    "third_batch": 0.84,
-    "fourth_batch": 0.90,
+    "third_batch": 0.90,
+    "fourth_batch": 0.96,
     "fifth_batch": 0.92,
-    "sixth_batch": 0.91,
+    "sixth_batch": 0.94,
     "seventh_batch": 0.88,
     "eighth_batch": 0.89,
     "ninth_batch": 0.95,
     "tenth_batch": 0.86,
-    "eleventh_batch": 0.85,
-    "twelfth_batch": 0.79,
-    "thirteenth_batch": 0.50,
-    "development_batch": 0.75,
-    "fourteenth_batch": 0.58,
-    "fifteenth_batch": 0.73,
+    "eleventh_batch": 0.91,
+    "twelfth_batch": 0.91,
+    "thirteenth_batch": 0.60,
+    "development_batch": 0.81,
+    "fourteenth_batch": 0.66,
+    "fifteenth_batch": 0.84,
+    "sixteenth_batch": 0.70,
+    "seventeenth_batch": 0.82,
 }
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from archer.report.claims import Details, verify
+from archer.report.claims import Details, verify, verify_file
 from archer.report.claims.details import from_trials
 
 DATA = Path(__file__).parent / "data"
@@ -53,6 +53,68 @@ def test_a_score_beside_a_knob_is_still_checked():
     assert statuses(text) == ["confirmed"] * 2
 
 
+SEEDS = pd.DataFrame(
+    [("delta", "Memorize", i, x) for i, x in enumerate((0.40, 0.42, 0.4457))]
+    + [("decay", "Memorize", i, x) for i, x in enumerate((0.38, 0.39, 0.4012))],
+    columns=["row", "column", "seed", "score"],
+)
+# deltas: sd 0.0229, interval 0.365 to 0.479; decay: sd 0.0106
+
+
+@pytest.mark.parametrize(
+    ("true", "false"),
+    [
+        (
+            "delta scores 0.422 ± 0.023 (sd) on Memorize.",
+            "delta scores 0.422 ± 0.043 (sd) on Memorize.",
+        ),
+        ("delta scores 0.422 ± 0.023 on Memorize.", "delta scores 0.422 ± 0.043 on Memorize."),
+        (
+            "delta scores 0.422 on Memorize with a standard deviation of 0.023 over seeds.",
+            "delta scores 0.422 on Memorize with a standard deviation of 0.043 over seeds.",
+        ),
+        ("The std of decay on Memorize is 0.011.", "The std of decay on Memorize is 0.023."),
+        (
+            "On Memorize delta's 95 % interval is 0.365 to 0.479.",
+            "On Memorize delta's 95 % interval is 0.265 to 0.479.",
+        ),
+        (
+            "On Memorize delta has 0.422 (95 % CI [0.365, 0.479]).",
+            "delta: 95 % CI [0.365, 0.579] on Memorize.",
+        ),
+        (
+            "## Memorize\n\n| | accuracy | sd |\n|---|---|---|\n| decay | 0.390 | 0.0106 |",
+            "## Memorize\n\n| | accuracy | sd |\n|---|---|---|\n| decay | 0.390 | 0.0206 |",
+        ),
+    ],
+)
+def test_deviations_and_intervals_are_held_against_the_seeds(true, false):
+    details = Details(seed_scores=SEEDS)
+    assert set(statuses(true, details)) == {"confirmed"}
+    assert "refuted" in statuses(false, details)
+    assert "refuted" not in statuses(false, Details())
+
+
+def test_deviations_and_intervals_of_a_folder_without_trials(tmp_path):
+    cells = {"row": ["delta"], "column": ["Memorize"], "sd": [0.02], "low": [0.38], "high": [0.46]}
+    pd.DataFrame(cells).to_csv(tmp_path / "cells.csv", index=False)
+    TABLE.to_csv(tmp_path / "results.csv", index=False)
+    (tmp_path / "report.md").write_text(
+        "delta's deviation on Memorize is 0.02.\n\n"
+        "The 95 % interval of delta on Memorize is 0.38 to 0.48."
+    )
+    found = verify_file(tmp_path / "report.md", tmp_path)
+    assert [(v.status, v.actual) for v in found] == [("confirmed", 0.02), ("refuted", 0.46)]
+
+
+def test_the_interval_of_a_difference_is_not_that_of_a_score():
+    details = Details(seed_scores=SEEDS)
+    text = "The 95 % interval of decay's difference to delta on Memorize is 0.01 to 0.03."
+    assert "refuted" not in statuses(text, details)
+    text = "The std of delta on Memorize is 0.023, that of decay 0.011."
+    assert "refuted" not in statuses(text, details)
+
+
 def test_the_learning_rate_of_the_training_is_no_knob():
     details = Details(knobs={("adam", "lr"): (1.0,)})
     assert statuses("The learning rate was lr = 0.001 for adam.", details) == []
@@ -89,5 +151,5 @@ def test_details_come_from_trials():
     details = from_trials(pd.DataFrame(rows))
     assert details.knobs == {("momentum_row", "mu"): (0.9,)}
     assert details.learned["momentum_row", "mu"] == pytest.approx((0.7, 0.8))  # all, selected
-    assert details.time_ratios("momentum_row", "delta_row") == pytest.approx((2.5, 5.0))
+    assert details.time_ratios("momentum_row", "delta_row") == pytest.approx((2.5, 2.5, 5.0))
     assert details.times("momentum_row") == pytest.approx({"all": 10.0, "trial": 5.0, "step": 0.5})

@@ -1,4 +1,4 @@
-"""What a refutation rests on: the quantities a figure may be, lists, builds of clauses, parts."""
+"""What a refutation rests on: the quantities a figure may be, lists, known words, parts."""
 
 from pathlib import Path
 
@@ -9,9 +9,9 @@ from archer.report.claims import verify
 from archer.report.claims.clause import Clause, Context
 from archer.report.claims.figures import Figure
 from archer.report.claims.quantities import is_one, is_plain
-from archer.report.claims.shapes import known, shape
 from archer.report.claims.skeleton import Reader
 from archer.report.claims.table import ScoreTable
+from archer.report.claims.understood import readable
 
 DATA = Path(__file__).parent / "data"
 
@@ -58,19 +58,21 @@ def test_a_list_shows_how_it_is_read():
 
 
 @pytest.mark.parametrize(
-    ("text", "build", "may"),
+    ("text", "may"),
     [
-        ("Muon beats Adam on Fuzzy Recall.", "MVMpT", True),
-        ("Adam is best on Memorize with 0.521.", "McKpTpN", True),
-        ("Muon's lowest, best and second best scores are on T with Adam.", None, False),
+        ("Muon beats Adam on Fuzzy Recall.", True),
+        ("The mighty Muon, of all candidates, beats Adam on Fuzzy Recall.", True),
+        ("Muon nearly beats Adam on Fuzzy Recall.", False),
+        ("Muon, as frobnicated, beats Adam on Fuzzy Recall.", False),  # perhaps a verb
+        ("Muon beats Adam at short range.", False),  # a limit that the table does not know
+        ("Rules that keep a second moment beat Adam on Fuzzy Recall.", False),
+        ("Among recurrent learners Muon beats Adam on Fuzzy Recall.", False),
     ],
 )
-def test_builds(text, build, may):
+def test_a_few_unknown_words_do_no_harm_unless_they_limit_the_statement(text, may):
     scores = ScoreTable(table("optimizers"))
     skeleton = Reader(scores).read(text)
-    clause = Clause(skeleton.text, skeleton, scores, Context())
-    assert build is None or shape(clause) == build
-    assert known(clause) is may
+    assert readable(Clause(skeleton.text, skeleton, scores, Context())) is may
 
 
 @pytest.mark.parametrize(
