@@ -1,10 +1,11 @@
-"""What every test shares: one thread, kernels through the interpreter, one small benchmark."""
+"""What every test shares: one thread, kernels through the interpreter, no workers, a benchmark."""
 
 import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side; one thread each
 
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,11 @@ import torch
 if not torch.cuda.is_available():  # must be set before triton is imported anywhere
     os.environ.setdefault("TRITON_INTERPRET", "1")
 
+from here import Here
+
 import archer
+from archer.mad import runner
+from archer.mad.pool import Pool
 from archer.mad.results import Results
 
 HALVING = '''
@@ -23,6 +28,20 @@ class Halving(Rule):
     def write(self, S, dS, slots, p):
         return 0.5 * S + dS
 '''
+
+
+@pytest.fixture(scope="session", autouse=True)
+def trained_here() -> Iterator[None]:
+    """What a test trains is trained in its own process, unless it asks for `workers`."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runner, "Pool", Here)
+        yield
+
+
+@pytest.fixture
+def workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Real worker processes, as outside of tests."""
+    monkeypatch.setattr(runner, "Pool", Pool)
 
 
 @pytest.fixture(scope="session")

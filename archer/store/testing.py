@@ -19,6 +19,7 @@ from archer.mad.plan import Plan, Population, make_plan
 from archer.mad.presets import smoke
 from archer.mad.trial import Trial
 from archer.rules.load import builtin_graph
+from archer.store import owner
 from archer.store.owner import Owner, this_process
 from archer.store.store import Store
 from archer.train.results import EpochMetrics, MemberResult, SplitMetrics, Status
@@ -126,34 +127,43 @@ def a_lease_ends_unless_its_run_shows_life(opened: Opened) -> None:
     plan = small_plan()
     first, second = plan.populations
     with opened() as store, store.begin(plan, "cpu") as run:
-        silent = store.begin(plan, "cpu", owner=ELSEWHERE, lease=0.4)
-        with store.begin(plan, "cpu", owner=ELSEWHERE, lease=0.4) as living:
-            assert silent.claim(first)
-            assert living.claim(second)
-            assert not run.claim(first), "another machine's lease is not over"
-            time.sleep(0.6)
-            assert store.states(ids_of(first))[ids_of(first)[0]] == ("waiting", "")
-            assert store.states(ids_of(second))[ids_of(second)[0]] == ("running", "")
-            assert not run.claim(second)
-            assert run.claim(first)
-            silent.beat()
-            assert silent.finish(results_of(first)) == set(), "it came back too late"
-            assert run.finish(results_of(first)) == set(ids_of(first))
-            assert living.finish(results_of(second)) == set(ids_of(second))
+        silent = store.begin(plan, "cpu", owner=ELSEWHERE, lease=0.0)
+        living = store.begin(plan, "cpu", owner=ELSEWHERE, lease=3600.0)
+        assert silent.claim(first)
+        assert living.claim(second)
+        assert store.states(ids_of(first))[ids_of(first)[0]] == ("waiting", "")
+        assert store.states(ids_of(second))[ids_of(second)[0]] == ("running", "")
+        assert not run.claim(second), "another machine's lease is not over"
+        assert run.claim(first)
+        silent.beat()
+        assert silent.finish(results_of(first)) == set(), "it came back too late"
+        assert run.finish(results_of(first)) == set(ids_of(first))
+        assert living.finish(results_of(second)) == set(ids_of(second))
+
+
+def a_run_shows_life_by_itself(opened: Opened) -> None:
+    deadline = time.monotonic() + 60
+    with opened() as store, store.begin(small_plan(), "cpu", lease=0.2):
+        until = [store.runs()[0]["until"]]
+        while len(until) < 3:
+            assert time.monotonic() < deadline, "no sign of life"
+            time.sleep(0.01)
+            now = store.runs()[0]["until"]
+            until += [now] if now > until[-1] else []
 
 
 def what_a_dead_process_held_is_free_at_once(opened: Opened) -> None:
     plan = small_plan()
     first = plan.populations[0]
-    code = "import time; from archer.store.owner import this_process as me; o = me();"
-    code += "print(o.machine, o.pid, o.born, sep='|', flush=True); time.sleep(60)"
+    code = f"import runpy, time; me = runpy.run_path({owner.__file__!r})['this_process'];"
+    code += "o = me(); print(o.machine, o.pid, o.born, sep='|', flush=True); time.sleep(3600)"
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as held:
         try:
             assert held.stdout is not None
             machine, pid, born = held.stdout.readline().strip().split("|")
             with opened() as store, store.begin(plan, "cpu") as run:
-                owner = Owner(machine, int(pid), born)
-                assert store.begin(plan, "cpu", owner=owner, lease=3600).claim(first)
+                holder = Owner(machine, int(pid), born)
+                assert store.begin(plan, "cpu", owner=holder, lease=3600).claim(first)
                 assert not run.claim(first)
                 held.kill()
                 held.wait()
@@ -221,6 +231,7 @@ CONTRACT: tuple[Callable[[Opened], None], ...] = (
     a_population_is_held_whole_and_by_one,
     a_failed_trial_tells_why_and_may_be_tried_again,
     a_lease_ends_unless_its_run_shows_life,
+    a_run_shows_life_by_itself,
     what_a_dead_process_held_is_free_at_once,
     many_claim_and_each_population_has_one_holder,
     populations_keep_their_order,

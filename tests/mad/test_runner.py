@@ -1,18 +1,16 @@
 """Workers: the same results as training here, and what happens when one of them is lost."""
 
 import json
-import os
-import signal
+import subprocess
 import threading
-from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
 from safetensors import safe_open
 
 from archer.errors import ArcherError
+from archer.mad import pool
 from archer.mad.plan import Population, make_plan
 from archer.mad.presets import smoke
 from archer.mad.runner import Event, _run_here, run, worker_count
@@ -20,6 +18,8 @@ from archer.mad.work import Keep, train
 from archer.rules.load import builtin_graph
 from archer.train.checkpoint import file_of, kept
 from archer.train.results import MemberResult, result_from_json, result_to_json
+
+pytestmark = pytest.mark.usefixtures("workers")
 
 
 def populations(*tasks: str, rule: str = "momentum", epochs: int = 2, **options):
@@ -56,11 +56,28 @@ def test_workers_give_the_same_bits_as_training_here(one_thread, monkeypatch):
         assert timeless(outcome(here, index).results) == alone
 
 
+def impossible(population: Population) -> Population:
+    """A population that raises as soon as it is trained: a knob out of its bounds."""
+    return Population(tuple(replace(t, knobs=(("mu", 7.0),)) for t in population.trials))
+
+
 @pytest.mark.parametrize(
-    "runner", [lambda work: run(work, "cpu", 1, threads=1), lambda w: _run_here(w, "cpu")]
+    ("runner", "order"),
+    [
+        (lambda work: run(work, "cpu", 1, threads=1), [1, 0]),
+        (lambda work: _run_here(work, "cpu"), [0, 1]),
+    ],
+    ids=["worker", "thread"],
 )
-def test_events_tell_a_populations_story_in_order(runner):
-    events = list(runner(populations("memorization")))
+def test_events_tell_a_populations_story_in_order(runner, order):
+    """A worker begins with the longest. One that raises is reported, and the rest goes on."""
+    (short,), (long,) = populations("memorization"), populations("in-context-recall")
+    assert short.training_tokens < long.training_tokens
+    events = list(runner([short, impossible(long)]))
+    assert [event.index for event in events if event.kind == "began"] == order
+    assert [event.kind for event in events if event.index == 1] == ["began", "failed"]
+    assert outcome(events, 1).reason.startswith("momentum.mu=7 is out of bounds")
+    events = [event for event in events if event.index == 0]
     kinds = [event.kind for event in events]
     assert kinds == ["began", "progress", "ended", "progress", "results"]
     assert events[2].ended == ((0, events[-1].results[0]),)
@@ -79,67 +96,44 @@ def test_results_go_through_json_unchanged():
     assert result_from_json(json.loads(json.dumps(result_to_json(result)))) == result
 
 
-def test_work_begins_with_the_longest():
-    work = populations()
-    began = [event.index for event in run(work, "cpu", 1, threads=1) if event.kind == "began"]
-    sizes = [work[index].training_tokens for index in began]
-    assert sizes == sorted(sizes, reverse=True)
-    assert sorted(began) == list(range(6))
+@pytest.fixture
+def started(monkeypatch) -> list[subprocess.Popen[str]]:
+    """Every worker process in order of its start."""
+    found, start = [], pool._start
 
+    def record(device: str, threads: int) -> subprocess.Popen[str]:
+        found.append(start(device, threads))
+        return found[-1]
 
-def impossible(population: Population) -> Population:
-    """A population that raises as soon as it is trained: a knob out of its bounds."""
-    return Population(tuple(replace(t, knobs=(("mu", 7.0),)) for t in population.trials))
-
-
-@pytest.mark.parametrize(
-    "runner", [lambda work: run(work, "cpu", 1, threads=1), lambda w: _run_here(w, "cpu")]
-)
-def test_a_population_that_raises_is_reported_and_the_rest_goes_on(runner):
-    work = populations("in-context-recall", "selective-copying")
-    events = list(runner([impossible(work[0]), work[1]]))
-    assert outcome(events, 0).kind == "failed"
-    assert outcome(events, 0).reason.startswith("momentum.mu=7 is out of bounds")
-    assert outcome(events, 1).kind == "results"
-
-
-def children() -> set[int]:
-    """Process ids of this process's own children, the living ones."""
-    found = set()
-    for task in os.listdir("/proc/self/task"):
-        # A thread may end between the listing and the reading.
-        with suppress(OSError):
-            text = Path(f"/proc/self/task/{task}/children").read_text()
-            found |= {int(pid) for pid in text.split()}
+    monkeypatch.setattr(pool, "_start", record)
     return found
 
 
-def test_a_killed_worker_costs_its_population_and_no_other():
-    before = children()
-    work = populations("in-context-recall", "selective-copying", "memorization", epochs=10)
-    events, killed = [], False
+def test_a_killed_worker_costs_its_population_and_no_other(started):
+    work = list(populations("in-context-recall", "selective-copying", "memorization"))
+    work[0] = populations("in-context-recall", epochs=100_000)[0]
+    events = []
     for event in run(work, "cpu", 1, threads=1):
         events.append(event)
-        if event.kind == "progress" and not killed:
-            (worker,) = children() - before
-            os.kill(worker, signal.SIGKILL)
-            killed = True
+        if event.kind == "progress" and len(started) == 1:
+            started[0].kill()
     kinds = {e.index: e for e in events if e.kind in ("results", "failed")}
     assert len(kinds) == 3
     lost = events[0].index
     assert kinds[lost].kind == "failed"
     assert kinds[lost].reason == "worker process was killed, perhaps for want of memory"
-    assert {kinds[index].kind for index in {0, 1, 2} - {lost}} == {"results"}
-    assert children() == before
+    assert lost == 0
+    assert {kinds[index].kind for index in (1, 2)} == {"results"}
+    assert len(started) == 2
+    assert all(worker.returncode is not None for worker in started)
 
 
-def test_closing_early_ends_the_workers():
-    before = children()
+def test_closing_early_ends_the_workers(started):
     events = run(populations(epochs=10_000), "cpu", 2)
     assert next(events).kind == "began"
-    assert len(children() - before) == 2
+    assert [worker.poll() for worker in started] == [None, None]
     events.close()
-    assert children() == before
+    assert all(worker.returncode is not None for worker in started)
 
 
 def test_closing_early_ends_the_thread_too():
@@ -149,7 +143,7 @@ def test_closing_early_ends_the_thread_too():
         pass
     (thread,) = set(threading.enumerate()) - before
     events.close()
-    thread.join(timeout=20)
+    thread.join(timeout=300)
     assert not thread.is_alive()
 
 

@@ -49,8 +49,6 @@ def shaken(model: torch.nn.Module) -> torch.nn.Module:
 
 CASES = {
     "delta, two heads": ("delta", {"heads": 2}, None, ()),
-    "delta, one head, wide words": ("delta", {"vocab_size": 40}, None, ()),
-    "gated delta": ("gated_delta", {}, None, ()),
     "gated delta, two heads, some positions": ("gated_delta", {"heads": 2}, [1, 4, 12], ()),
     "learned and swept knobs": ("adam_softmax", {}, None, ()),
     "one block, some positions": ("momentum", {"blocks": 1}, [0, 5, 6], ("mu",)),

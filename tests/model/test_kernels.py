@@ -59,7 +59,7 @@ def rms(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
     return x * (x.square().mean(-1, keepdim=True) + EPS).rsqrt() * weight.unsqueeze(1)
 
 
-@pytest.mark.parametrize(("B", "T"), [(1, 1), (5, 3), (3, 70), (2, 129)])
+@pytest.mark.parametrize(("B", "T"), [(1, 1), (5, 3), (3, 66), (1, 129)])
 def test_conv_silu(draw, B, T):
     flat = Flat(draw, w=(4, 3 * D))
     x = draw(P, B, T, 3 * D)

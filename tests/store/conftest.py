@@ -8,7 +8,9 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import IO
 
 import pytest
 from sqlalchemy import create_engine, text
@@ -29,33 +31,50 @@ def user() -> dict[str, str]:
     return {"user": "postgres"} if os.getuid() == 0 else {}
 
 
+def where() -> str | None:
+    """A folder that its user can reach, who is not ours; else where temporary files lie."""
+    return "/tmp" if user() else None
+
+
 @pytest.fixture(scope="session")
 def server() -> Iterator[str]:
     """URL of a running server, without a database's name."""
     programs = binaries()
     if programs is None:
         pytest.skip("no PostgreSQL server here: apt-get install postgresql")
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port = taken.getsockname()[1]
-    with tempfile.TemporaryDirectory(prefix="archer-postgresql-") as folder:
+    with tempfile.TemporaryDirectory(prefix="archer-postgresql-", dir=where()) as folder:
         if user():
             shutil.chown(folder, **user())
         data = f"{folder}/data"
         initdb = [programs / "initdb", "-D", data, "-U", "archer", "-A", "trust", "--no-sync"]
         subprocess.run(initdb, check=True, capture_output=True, cwd=folder, **user())
-        options = ["-h", "127.0.0.1", "-p", str(port), "-k", folder, "-F"]
-        command = [programs / "postgres", "-D", data, *options]
-        with (
-            open(f"{folder}/log", "wb") as log,
-            subprocess.Popen(command, stdout=log, stderr=log, cwd=folder, **user()) as process,
-        ):
-            url = f"postgresql://archer@127.0.0.1:{port}"
+        with open(f"{folder}/log", "wb") as log:
+            process, url = start([programs / "postgres", "-D", data, "-F"], log)
             try:
-                wait_for(url, process)
                 yield url
             finally:
                 process.send_signal(signal.SIGQUIT)  # at once: nothing there is to be kept
+                process.wait()
+
+
+def start(command: list[str | Path], log: IO[bytes]) -> tuple[subprocess.Popen[bytes], str]:
+    """The server and its URL, on a port that nobody took between our look and its own."""
+    for _ in range(5):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        # no socket file: its path may be too long
+        options = ["-c", "unix_socket_directories=", "-h", "127.0.0.1", "-p", str(port)]
+        process = subprocess.Popen([*command, *options], stdout=log, stderr=log, cwd="/", **user())
+        url = f"postgresql://archer@127.0.0.1:{port}"
+        try:
+            if wait_for(url, process):
+                return process, url
+        except BaseException:
+            process.kill()
+            process.wait()
+            raise
+    pytest.fail(f"the server ends as soon as it is started: {Path(log.name).read_text()}")
 
 
 def execute(url: str, command: str) -> None:
@@ -67,15 +86,16 @@ def execute(url: str, command: str) -> None:
         engine.dispose()
 
 
-def wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 30
-    while True:
-        try:
-            return execute(f"{url}/postgres", "SELECT 1")
-        except OperationalError:
-            assert process.poll() is None, "the server ended"
-            assert time.monotonic() < deadline, "the server does not answer"
-            time.sleep(0.1)
+def wait_for(url: str, process: subprocess.Popen[bytes]) -> bool:
+    """Whether it answers, or has ended."""
+    deadline = time.monotonic() + 300
+    while process.poll() is None:
+        with suppress(OperationalError):
+            execute(f"{url}/postgres", "SELECT 1")
+            return process.poll() is None
+        assert time.monotonic() < deadline, "the server does not answer"
+        time.sleep(0.1)
+    return False
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """A store in an SQLite file: the contract, and files that are not what they should be."""
 
+import os
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -8,9 +9,10 @@ import pytest
 from sqlalchemy import Connection, create_engine, event, inspect, text
 
 from archer.errors import ArcherError
-from archer.store import STORE_FILE, Store, open_store
+from archer.store import STORE_FILE, Store, open_store, opening
 from archer.store.migrations import prepare
 from archer.store.schema import VERSION
+from archer.store.status import status
 from archer.store.testing import CONTRACT, ids_of, results_of, small_plan
 
 
@@ -188,3 +190,58 @@ def test_every_older_version_has_its_step():
     from archer.store.migrations import STEPS
 
     assert sorted(STEPS) == list(range(1, VERSION))
+
+
+@pytest.fixture
+def unwritable(monkeypatch) -> Callable[[Path], None]:
+    """Lets nobody write to a folder and its files; to root it is said only."""
+
+    def close(folder: Path) -> None:
+        for path in (*folder.iterdir(), folder):
+            path.chmod(0o555 if path.is_dir() else 0o444)
+        if os.geteuid() == 0:
+            monkeypatch.setattr(opening, "_writable", lambda path: path.parent != folder)
+
+    return close
+
+
+def test_what_may_only_be_read_can_be_read(tmp_path, unwritable):
+    file = made(tmp_path)
+    ids = ids_of(*small_plan().populations)
+    with open_store(tmp_path) as store:
+        known = repr((store.results(ids), store.states(ids), store.runs()))
+    unwritable(tmp_path)
+    before = file.read_bytes()
+    with open_store(tmp_path, create=False) as store:
+        assert repr((store.results(ids), store.states(ids), store.runs())) == known
+        assert [asked.trials.done for asked in status(store)] == [3]
+        with pytest.raises(ArcherError, match="readonly database; allow writing there, or name"):
+            store.begin(small_plan(), "cpu")
+        assert [path.name for path in tmp_path.iterdir()] == [STORE_FILE]
+    assert file.read_bytes() == before
+    tmp_path.chmod(0o755)
+
+
+def test_what_another_is_writing_can_be_read_by_who_may_only_read(tmp_path, unwritable):
+    plan = small_plan()
+    first, second = plan.populations
+    made(tmp_path)
+    with open_store(tmp_path) as writer, writer.begin(plan, "cpu") as run:
+        assert run.claim(second)
+        run.finish(results_of(second))
+        assert (tmp_path / f"{STORE_FILE}-wal").stat().st_size > 0
+        unwritable(tmp_path)
+        with open_store(tmp_path, create=False) as store:
+            assert set(store.results(ids_of(first, second))) == {*ids_of(first, second)}
+        tmp_path.chmod(0o755)
+
+
+def test_who_reads_does_not_wait_for_who_writes(tmp_path, monkeypatch):
+    monkeypatch.setattr(opening, "BUSY_SECONDS", 0)
+    ids = ids_of(*small_plan().populations)
+    made(tmp_path)
+    with open_store(tmp_path) as writer, open_store(tmp_path) as store, writer.transaction():
+        assert len(store.results(ids)) == len(ids) / 2
+        assert status(store)
+        with pytest.raises(ArcherError, match="locked; another process has held it for long"):
+            store.begin(small_plan(), "cpu")

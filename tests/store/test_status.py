@@ -1,6 +1,8 @@
 """`archer status`: what it shows of a store, and what it refuses."""
 
+import os
 import re
+import shutil
 import socket
 import subprocess
 from collections.abc import Callable
@@ -142,14 +144,18 @@ def test_a_run_says_what_it_ran_on(tmp_path):
     assert run["started"] <= run["ended"] < run["until"]
 
 
+@pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 @pytest.mark.parametrize("kept", ["loose", "packed", "work tree", "detached"])
 def test_the_commit_is_that_of_the_checkout(tmp_path, monkeypatch, kept):
     def git(*args: str) -> str:
         who = ("-c", "user.name=a", "-c", "user.email=a@b")
-        return subprocess.run(
-            ["git", *who, *args], cwd=tmp_path / "repo", check=True, capture_output=True, text=True
-        ).stdout.strip()
+        options = {"check": True, "capture_output": True, "text": True, "env": own}
+        ran = subprocess.run(["git", *who, *args], cwd=tmp_path / "repo", **options)
+        return ran.stdout.strip()
 
+    # no repository and no configuration but its own, also where git itself runs the tests
+    own = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    own |= {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
     (tmp_path / "repo" / "archer").mkdir(parents=True)
     git("init", "--quiet")
     git("commit", "--quiet", "--allow-empty", "-m", "x")
@@ -175,3 +181,42 @@ def test_the_hash_of_the_code_sees_every_change(tmp_path, monkeypatch):
     second = environment.code()
     (tmp_path / "a.py").rename(tmp_path / "b.py")
     assert len({first, second, environment.code()}) == 3
+
+
+def test_the_best_is_of_the_epoch_that_the_protocol_reads_whichever_trained(tmp_path, status):
+    rules, preset = [builtin_graph("delta")], smoke().only(["memorization"])
+    strict, other = (make_plan(rules, preset, protocol=name) for name in ("strict", "mad-lab"))
+    (population,) = strict.populations
+    first = EpochMetrics(1, 1.0, SplitMetrics(0.5, 0, 1.0, 2.0), SplitMetrics(0.25, 0, 1.0, 9.0))
+    second = EpochMetrics(2, 1.0, SplitMetrics(0.4, 0, 1.0, 3.0), SplitMetrics(0.75, 0, 1.0, 8.0))
+    with open_store(tmp_path) as store:
+        with store.begin(strict, "cpu") as run:
+            assert run.claim(population)
+            ended = MemberResult(history=[first, second], best_epoch=1)
+            run.finish({population.trials[0].id: ended})
+        store.begin(other, "cpu").close()
+    shown = status(tmp_path)[1]
+    assert "best accuracy so far, on validation data: Memorize 0.500\n" in shown
+    assert "best accuracy so far, on test data: Memorize 0.750\n" in shown
+
+
+URL = "postgresql://me:s3:cr/et@host:5432/db"
+
+
+@pytest.mark.parametrize(
+    ("argument", "kept"),
+    [
+        (URL, "postgresql://me:***@host:5432/db"),
+        (f"--store={URL}", "--store=postgresql://me:***@host:5432/db"),
+        (
+            "postgresql://host/db?user=me&password=s3cret&a=b",
+            "postgresql://host/db?user=me&password=***&a=b",
+        ),
+        ("postgresql://me@host:5432/db", "postgresql://me@host:5432/db"),
+        ("sqlite:////a:b/c@d.db", "sqlite:////a:b/c@d.db"),
+        ("momentum.mu=0.8", "momentum.mu=0.8"),
+    ],
+)
+def test_passwords_of_urls_are_not_recorded(monkeypatch, argument, kept):
+    monkeypatch.setattr(environment.sys, "argv", ["archer", "bench", argument])
+    assert environment.environment("cpu")["command"] == ["archer", "bench", kept]

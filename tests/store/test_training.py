@@ -12,7 +12,7 @@ from archer.mad.runner import Event
 from archer.mad.work import Keep
 from archer.report.progress import watch
 from archer.store import open_store, training
-from archer.store.testing import ids_of, made_up_result, results_of, small_plan
+from archer.store.testing import ELSEWHERE, ids_of, made_up_result, results_of, small_plan
 from archer.store.training import checkpoint_seconds, train_missing
 from archer.train.checkpoint import file_of, kept
 
@@ -181,3 +181,21 @@ def test_who_stops_it_is_told_what_is_kept(store, monkeypatch, signal):
     assert type(stopped.value) is signal
     told = f"1 of 6 trials are kept in {store.where}; the same command continues"
     assert stopped.value.args == (told,)
+
+
+def test_who_lost_its_trials_leaves_the_checkpoints_of_who_has_them_now(store, folder):
+    plan = small_plan()
+    first, second = plan.populations
+    with (
+        store.begin(plan, "cpu", owner=ELSEWHERE, lease=0.0) as late,
+        store.begin(plan, "cpu") as new,
+    ):
+        assert late.claim(first)
+        assert late.claim(second)
+        assert new.claim(first)
+        slow = training._Training((first, second), late, Keep(checkpoints=str(folder)), {})
+        for index, population in enumerate((first, second)):
+            slow._store(ended(index, population, 0))
+    mine, theirs = first.trials[0].id, second.trials[0].id
+    assert file_of(folder, mine).exists()
+    assert not file_of(folder, theirs).exists()

@@ -19,8 +19,8 @@ def test_ignored_labels_are_the_tasks():
     assert metric.IGNORE == IGNORE
 
 
-@pytest.mark.parametrize("num_classes", [2, 5, 16, 300, 8192])
-@pytest.mark.parametrize("n", [1, 7, 128, 4096])
+@pytest.mark.parametrize("num_classes", [2, 16, 8192])
+@pytest.mark.parametrize("n", [1, 128, 4096])
 @pytest.mark.parametrize("ignored", [0.0, 0.5, 0.95])
 def test_macro_equals_torchmetrics(num_classes, n, ignored):
     generator = torch.Generator().manual_seed(num_classes + n)
