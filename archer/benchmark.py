@@ -19,6 +19,7 @@ from archer.mad.trial import Protocol
 from archer.mad.warm import warming
 from archer.mad.work import Keep
 from archer.report.files import write_results
+from archer.rules.base import Rule
 from archer.rules.load import BUILTIN
 from archer.store import Store, open_store
 from archer.store.training import checkpoint_seconds, kept, train_missing
@@ -30,7 +31,7 @@ Failures = dict[str, str]
 
 
 def bench(
-    rules: Sequence[str | Path] | None = None,
+    rules: Sequence[str | Path | type[Rule]] | None = None,
     *,
     preset: str | Preset = "quick",
     tasks: Sequence[str] | None = None,
@@ -49,12 +50,12 @@ def bench(
 ) -> Results:
     """Train rules on MAD and return their tables; see `archer bench --help`.
 
-    rules: built-in names, paths of rule files or peers (docs/peers.md), all built-in rules by
-    default. knobs: values by "rule.knob"; learn: knobs to train, by "rule.knob". out: folder for
-    the files of docs/results.md, nothing is written without it. store: folder, file or URL of the
-    database of trials, by default in `out`; what it has is not trained again. save_weights: keep
-    the best parameters of every selected trial in `out`, for `archer.load`. Raises ArcherError for
-    anything it cannot do.
+    rules: built-in names, paths of rule files, rule classes or peers (docs/peers.md), all built-in
+    rules by default. knobs: values by "rule.knob"; learn: knobs to train, by "rule.knob". out:
+    folder for the files of docs/results.md, nothing is written without it. store: folder, file or
+    URL of the database of trials, by default in `out`; what it has is not trained again.
+    save_weights: keep the best parameters of every selected trial in `out`, for `archer.load`.
+    Raises ArcherError for anything it cannot do.
     """
     if save_weights and out is None:
         raise ArcherError("save_weights needs a folder to save them in: give out")
@@ -92,7 +93,7 @@ def bench(
 
 
 def plan_bench(
-    rules: Sequence[str | Path] | None = None,
+    rules: Sequence[str | Path | type[Rule]] | None = None,
     *,
     preset: str | Preset = "quick",
     tasks: Sequence[str] | None = None,
@@ -105,7 +106,7 @@ def plan_bench(
     precision: str | None = None,
 ) -> Plan:
     """What `bench` would train, without training it. Arguments as there."""
-    if isinstance(rules, str | Path):
+    if isinstance(rules, str | Path | type):
         rules = [rules]
     if isinstance(tasks, str):
         tasks = [tasks]
@@ -113,7 +114,7 @@ def plan_bench(
     chosen = chosen.only(tasks)
     if heads is not None:
         chosen = replace(chosen, heads=heads)
-    graphs = [contender(str(rule), device) for rule in rules or BUILTIN]
+    graphs = [contender(rule, device) for rule in (BUILTIN if rules is None else rules)]
     return make_plan(
         graphs,
         chosen,

@@ -1,12 +1,17 @@
 """Saved weights: the module that comes back is the one that was scored."""
 
+import json
 import math
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 import archer
 from archer.benchmark import plan_bench
@@ -16,6 +21,7 @@ from archer.mad.data import dataset
 from archer.mad.presets import smoke as smoke_preset
 from archer.mad.results import Results
 from archer.train.metric import macro_accuracy, plain_accuracy
+from archer.weights import keep_selected
 
 PRESET = replace(
     smoke_preset().only(["memorization", "in-context-recall", "compression"]), lrs=(1e-3, 2e-2)
@@ -123,8 +129,6 @@ def test_what_cannot_be_loaded_is_refused_in_one_line(saved, tmp_path):
     good = saved.out / "weights" / f"{id}.safetensors"
     cut, other = tmp_path / "cut.safetensors", tmp_path / "other.safetensors"
     cut.write_bytes(good.read_bytes()[:-8])
-    from safetensors.torch import save_file
-
     save_file({"x": torch.zeros(2)}, other)
     for path, message in (
         (tmp_path / "missing.safetensors", "no saved weights there; name a file of them"),
@@ -164,3 +168,69 @@ def test_on_a_gpu_populations_are_as_large_as_shapes_allow():
     one, many = (plan_bench("delta", preset="core", device=d).populations for d in ("cuda", "cpu"))
     assert len(one) < len(many)
     assert sum(len(p.trials) for p in one) == sum(len(p.trials) for p in many)
+
+
+def by_mad_lab(saved: Results, trials: pd.DataFrame) -> Results:
+    """What the other protocol reads off the same trainings, as these rows have it."""
+    plan = replace(saved.plan, protocol="mad-lab")
+    return replace(saved, plan=plan, trials=trials.assign(protocol="mad-lab"))
+
+
+def selecting(trials: pd.DataFrame, ids: set[str]) -> pd.DataFrame:
+    return trials.assign(test_accuracy=trials["trial"].isin(ids).astype(float))
+
+
+@pytest.fixture
+def copied(saved, tmp_path) -> Path:
+    """The result folder with its weights, to be changed."""
+    shutil.copytree(saved.out / "weights", tmp_path / "weights")
+    return tmp_path
+
+
+def test_weights_of_an_epoch_that_the_other_protocol_does_not_choose_are_not_its_own(saved, copied):
+    ids = files(copied)
+    id, *others = sorted(ids)
+    trials = selecting(saved.trials, ids)
+    assert set(trials["best_epoch"]) == {2}
+    told = keep_selected(by_mad_lab(saved, trials), copied / "weights")
+    assert told == "", "both protocols choose the same epochs"
+    trials.loc[trials["trial"] == id, "best_epoch"] = 1
+    results = by_mad_lab(saved, trials)
+    assert keep_selected(results, copied / "weights") == (
+        "weights of 1 selected trials, trained under strict, are of another epoch than mad-lab "
+        "chooses and are not loaded for it; to have them, train in a new folder with --save-weights"
+    )
+    assert files(copied) == ids
+    results.trials.to_csv(copied / "trials.csv", index=False)
+    with pytest.raises(
+        ArcherError,
+        match=f"weights of trial {id} are of epoch 2, trained under strict, and the table has epoch"
+        r" 1, as mad-lab chooses: train in a new folder with --save-weights, or load .* as it is",
+    ):
+        archer.load(id, copied)
+    assert archer.load(weights.file_of(copied / "weights", id)).metrics.epoch == 2
+    assert archer.load(others[0], copied).trial.id == others[0]
+
+
+def test_what_the_other_protocol_selected_stays_and_what_this_one_left_out_does_not(saved, copied):
+    id, *others = sorted(files(copied))
+    told = keep_selected(
+        by_mad_lab(saved, selecting(saved.trials, set(others))), copied / "weights"
+    )
+    assert told.startswith("weights of 1 selected trials were not kept when they were trained;")
+    assert files(copied) == {id, *others}, "strict selected it"
+    mine = saved.trials.assign(validation_accuracy=(saved.trials["trial"] != id).astype(float))
+    assert keep_selected(replace(saved, trials=mine), copied / "weights") == told
+    assert files(copied) == {*others}
+
+
+def test_weights_with_a_field_of_a_newer_version_are_refused_in_one_line(saved, tmp_path):
+    (id, *_) = sorted(files(saved.out))
+    path, newer = saved.out / "weights" / f"{id}.safetensors", tmp_path / "newer.safetensors"
+    with safe_open(path, "pt") as file:
+        metadata = file.metadata()
+    trial = json.loads(metadata["trial"])
+    trial["model"]["new_field"] = 1
+    save_file(load_file(path), newer, metadata | {"trial": json.dumps(trial)})
+    with pytest.raises(ArcherError, match=r"cannot be read \(.*'new_field'\): train the trial"):
+        archer.load(newer)

@@ -3,6 +3,8 @@
 Heavy imports are inside: `archer --help` must not wait for torch.
 """
 
+import inspect
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -50,7 +52,10 @@ def bench(
     heads: Annotated[int | None, arg(help="heads per mixer; default: the preset's, 1")] = None,
     set: Annotated[
         UseAppendAction[tuple[str, ...]],
-        arg(metavar="RULE.KNOB=VALUE", help="set a knob; may be repeated"),
+        arg(
+            metavar="RULE.KNOB=VALUE",
+            help="fix a knob, or start it there where --learn names it; may be repeated",
+        ),
     ] = (),
     learn: Annotated[
         UseAppendAction[tuple[str, ...]],
@@ -84,21 +89,20 @@ def bench(
 
     Example: archer bench delta momentum my_rule.py --preset quick --set momentum.mu=0.8
     """
+    if from_ is not None:
+        _refuse_with_from(locals())
+        from archer.cli.record import show_rebuilt
+
+        return show_rebuilt(from_, out)
     from archer.benchmark import bench as run
     from archer.benchmark import find_device, plan_bench
     from archer.cli.show import show_estimate, show_results
 
-    if from_ is not None:
-        if rules:
-            raise ArcherError("--from rebuilds a record as it is: give no rules with it")
-        from archer.cli.record import show_rebuilt
-
-        return show_rebuilt(from_, out)
     knobs = {name: _number(name, value) for name, value in map(_assignment, set)}
     device_found = find_device(device)
     if dry_run:
         plan = plan_bench(
-            rules,
+            rules or None,
             preset=preset,
             tasks=tasks,
             seeds=seeds,
@@ -112,7 +116,7 @@ def bench(
         show_estimate(plan, device_found, workers)
         return None
     results = run(
-        rules,
+        rules or None,
         preset=preset,
         tasks=tasks,
         seeds=seeds,
@@ -174,8 +178,6 @@ def export(
 
     Example: archer export momentum --to fla-naive --out momentum.py
     """
-    import inspect
-
     from archer.check import checked_graph
     from archer.export import export_rule
     from archer.files import write_whole
@@ -292,6 +294,16 @@ def compare(
     from archer.report.compare import Comparison
 
     show_comparison(Comparison.load(a, b))
+
+
+def _refuse_with_from(given: Mapping[str, object]) -> None:
+    """Raises ArcherError for options of `bench` that a record rebuilt as it is would not heed."""
+    options = inspect.signature(bench).parameters.values()
+    changed = [o.name for o in options if given[o.name] != o.default]
+    for name in changed:
+        if name not in ("from_", "out"):
+            what = "rules" if name == "rules" else f"--{name.replace('_', '-')}"
+            raise ArcherError(f"--from rebuilds a record as it is: give no {what} with it")
 
 
 def _assignment(text: str) -> tuple[str, str]:

@@ -24,8 +24,9 @@ COPIES = 5  # of the parameters: values, gradients, two moments, best checkpoint
 
 @dataclass(frozen=True)
 class Estimate:
-    """trials: rows of the table; trained: those really trained; bytes: of the largest population;
-    seconds: rough wall clock if nothing stops early; notes: what else to know, a line each."""
+    """trials: rows of the table; trained: those really trained; memory_bytes: of the largest
+    population; seconds: rough wall clock if nothing stops early; notes: what else to know, a line
+    each."""
 
     trials: int
     trained: int
@@ -73,16 +74,17 @@ def memory(population: Population, device: str = "cpu") -> int:
 
     On a GPU no more than `WIDEST` members train at a time; the others wait with their parameters.
     """
-    kept = sum(4 * (COPIES * parameters(t.rule, t.model) + _data(t)) for t in population.trials)
+    kept = sum(4 * COPIES * parameters(t.rule, t.model) for t in population.trials)
     steps = sorted((_activations(trial, device) for trial in population.trials), reverse=True)
-    return kept + sum(steps if device == "cpu" else steps[:WIDEST])
+    data = {(trial.setting.name, trial.seed): _data(trial) for trial in population.trials}
+    return kept + sum(data.values()) + sum(steps if device == "cpu" else steps[:WIDEST])
 
 
 def _data(trial: Trial) -> int:
-    """Numbers of the three splits."""
+    """Bytes of inputs and targets of the three splits; trials of a setting and seed share them."""
     setting = trial.setting
     held_out = setting.num_validation_examples + setting.num_test_examples
-    return 3 * (setting.num_train_examples + held_out) * trial.model.length
+    return 2 * 4 * (setting.num_train_examples + held_out) * trial.model.length
 
 
 def _activations(trial: Trial, device: str) -> int:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
+from numbers import Integral, Real
 from typing import Any
 
 from archer.errors import ArcherError
@@ -84,7 +85,10 @@ class Plan:
 
 @dataclass(frozen=True)
 class Knobs:
-    """What the user set: values and learned knobs, both by "rule.knob"."""
+    """What the user set: values and learned knobs, both by "rule.knob".
+
+    A knob with a value is fixed there unless it is among the learned ones, which start there.
+    """
 
     values: Mapping[str, float] = field(default_factory=dict)
     learn: Sequence[str] = ()
@@ -97,10 +101,13 @@ class Knobs:
         return values, learn
 
     def check(self, rules: Sequence[Contender]) -> None:
-        """Raises ArcherError for an unknown rule or knob, or a value out of bounds."""
+        """Raises ArcherError for an unknown rule or knob, a value out of bounds or no number, or a
+        bound to learn from."""
         for name in [*self.values, *self.learn]:
             spec = _knob(name, rules)
             value = self.values.get(name)
+            if value is not None and not _is(Real, value):
+                raise ArcherError(f"{name}={value!r}: a knob's value is a number")
             if value is not None and not spec.low <= value <= spec.high:
                 raise ArcherError(
                     f"{name}={value:g} is out of bounds: use a value in "
@@ -108,6 +115,15 @@ class Knobs:
                 )
             if name in self.learn:
                 to_logit(spec, spec.default if value is None else value)
+        for rule in rules:
+            for knob in rule.knobs:
+                if knob.learn and f"{rule.name}.{knob.name}" not in self.values:
+                    to_logit(knob, knob.default)
+
+
+def _is(kind: type, value: object) -> bool:
+    """Whether a value is a number of a kind, of Python's or numpy's; True and False are none."""
+    return isinstance(value, kind) and type(value) is not bool
 
 
 def _knob(name: str, rules: Sequence[Contender]) -> Any:
@@ -182,6 +198,8 @@ def _check_rules(rules: Sequence[Contender], seeds: int) -> None:
         )
     if not rules:
         raise ArcherError("no rule given: name at least one")
+    if not _is(Integral, seeds):
+        raise ArcherError(f"seeds={seeds!r}: give a whole number")
     if seeds < 1:
         raise ArcherError(f"seeds={seeds}: at least one seed is needed")
 

@@ -5,6 +5,7 @@ model on the published settings; `smoke` and `quick` are smaller and not compara
 numbers.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,6 +15,7 @@ from archer.mad.settings import TASKS, Setting, baseline, settings
 
 LEARNING_RATES = (1e-4, 5e-4, 1e-3)
 WEIGHT_DECAYS = (0.0, 0.1)
+SIZES = ("epochs", "batch_size", "chunk_size")  # a model's are checked where it is made
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,8 @@ class Preset:
     """What is trained: settings, the lr x weight-decay grid, sizes of model and training.
 
     chunk_size: overrides every rule's own, None leaves it. comparable: whether scores may stand
-    beside published ones.
+    beside published ones. Raises ArcherError for a size that is no whole number from 1, and
+    for a grid without a point or with one that is no number from 0.
     """
 
     name: str
@@ -36,6 +39,16 @@ class Preset:
     batch_size: int = 128
     chunk_size: int | None = None
     comparable: bool = True
+
+    def __post_init__(self) -> None:
+        for name in SIZES:
+            value = getattr(self, name)
+            if value is not None and (not isinstance(value, int) or value < 1):
+                raise ArcherError(f"{name} is {value}; it must be a whole number from 1")
+        for name in ("lrs", "weight_decays"):
+            values = getattr(self, name)
+            if not values or not all(0 <= value < math.inf for value in values):
+                raise ArcherError(f"{name} is {values}; give numbers from 0, at least one")
 
     def only(self, tasks: Sequence[str] | None) -> "Preset":
         """The same preset on some tasks only. Raises ArcherError for an unknown task or none."""

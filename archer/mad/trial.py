@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Collection
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -113,9 +114,21 @@ def make_trial(
     weight_decay: float,
     seed: int,
 ) -> Trial:
-    """The trial of a rule with these knob values, reduced to what acts on the setting's length."""
-    acting = rule.effective(setting.length)
+    """The trial of a rule with these knob values, reduced to what acts on the setting's length.
+
+    A knob that is given a value is fixed there, also one that the rule declares learned, unless it
+    is in `learn`.
+    """
+    acting = _fixed(rule.effective(setting.length), knobs.keys() - {*learn})
     names = [knob.name for knob in acting.knobs]
     values = tuple((name, float(knobs.get(name, acting.knob(name).default))) for name in names)
     learned = tuple(k.name for k in acting.knobs if k.learn or k.name in learn)
     return Trial(acting, values, learned, setting, model, regime, lr, weight_decay, seed)
+
+
+def _fixed(rule: Contender, names: Collection[str]) -> Contender:
+    """The rule with these knobs not learned."""
+    if isinstance(rule, Peer) or not any(knob.learn and knob.name in names for knob in rule.knobs):
+        return rule
+    knobs = (replace(k, learn=k.learn and k.name not in names) for k in rule.knobs)
+    return replace(rule, knobs=tuple(knobs))

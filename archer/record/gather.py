@@ -12,7 +12,7 @@ from archer.mad.plan import Plan, Row
 from archer.mad.presets import PRESETS, Preset
 from archer.mad.results import Results, curves_frame, trials_frame
 from archer.mad.settings import TASKS
-from archer.mad.trial import Protocol, Trial, trial_from_json
+from archer.mad.trial import PROTOCOL_VERSION, Protocol, Trial, trial_from_json
 from archer.record.checks import check_one_model, check_one_way
 from archer.record.places import in_order, in_table_order, never_asked, places_of
 from archer.report.record import MISSING
@@ -80,12 +80,15 @@ def gather(store: Store, choice: Choice | None = None) -> Gathered:
     """Everything a store has for one table, of all its commands of one preset and protocol.
 
     Raises ArcherError when that would be two tables: several presets or protocols, one rule run in
-    several ways, or models and trainings that differ between rules.
+    several ways, or models and trainings that differ between rules; and for trials of another
+    protocol version.
     """
     choice = choice or Choice()
     plans = _plans(store, choice)
     told = descriptions(store, sorted({id for plan in plans for _, _, id, _ in plan["rows"]}))
-    rows = _chosen(plans, {id: trial_from_json(data) for id, data in told.items()}, choice)
+    trials = {id: trial_from_json(data) for id, data in told.items()}
+    _check_version(store, trials)
+    rows = _chosen(plans, trials, choice)
     check_one_way(rows)
     check_one_model(rows)
     places = places_of(row.trial for row in rows)
@@ -100,6 +103,19 @@ def gather(store: Store, choice: Choice | None = None) -> Gathered:
     frame = trials_of(store, plan, ids, outcomes)
     whole = pd.concat([frame, *never_asked(frame, rows, places)], ignore_index=True)
     return Gathered(plan, in_table_order(whole, places), curves_frame(outcomes), runs, by, told)
+
+
+def _check_version(store: Store, trials: Mapping[str, Trial]) -> None:
+    """Raises ArcherError for trials that bear other ids than this Archer gives them.
+
+    Under its own ids they would look as if nobody had trained them.
+    """
+    if other := sum(trial.id != id for id, trial in trials.items()):
+        raise ArcherError(
+            f"{other} of {len(trials)} trials in {store.where} were trained under another protocol "
+            f"version than this Archer's, {PROTOCOL_VERSION}: choose runs of this one with --runs, "
+            "or use the Archer that trained them"
+        )
 
 
 def _plans(store: Store, choice: Choice) -> list[dict[str, Any]]:

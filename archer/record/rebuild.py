@@ -7,9 +7,10 @@ import pandas as pd
 
 from archer.errors import ArcherError
 from archer.files import prepare_folder, write_whole
+from archer.report.beside import read_published
 from archer.report.csv_file import read_csv
 from archer.report.files import csv_text, report_text, table_text
-from archer.report.record import Record
+from archer.report.record import BESIDE, Record
 from archer.report.study import Study
 from archer.report.tables import cells_frame
 
@@ -36,11 +37,12 @@ def rebuild(folder: Path, out: Path | None = None, against: str | None = None) -
     files = []
     if out is not None:
         prepare_folder(out)
+        published = [row for path in (folder / BESIDE).glob("*") for row in read_published(path)]
         texts = {
             "results.csv": table_text(study.table),
             "cells.csv": csv_text(cells_frame(study)),
-            "report.md": report_text(study, "md", record=record),
-            "report.html": report_text(study, "html"),
+            "report.md": report_text(study, "md", published, record),
+            "report.html": report_text(study, "html", published),
         }
         files = [write_whole(out / name, text) for name, text in texts.items()]
     return Rebuilt(study, files, difference)

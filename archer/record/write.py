@@ -17,10 +17,11 @@ from archer.record.folder import json_bytes, new_folder, sizes, whole_folder, zi
 from archer.record.gather import Choice, Gathered, gather
 from archer.report.beside import read_published
 from archer.report.files import csv_text, report_text, table_text
-from archer.report.record import FORMAT, Record, missing
+from archer.report.record import BESIDE, FORMAT, Record, missing
 from archer.report.study import Study
 from archer.report.tables import cells_frame
 from archer.store import open_store
+from archer.store.environment import masked
 
 CURVES_LIMIT = 2 * 2**20  # bytes, compressed: a record is meant to lie in a repository
 MOST_NAMED = 6
@@ -74,6 +75,9 @@ def make_record(
         study = Study.load(folder, against)  # what a reader of the record will see
         (folder / "results.csv").write_text(table_text(study.table))
         (folder / "cells.csv").write_text(csv_text(cells_frame(study)))
+        if beside is not None:
+            (folder / BESIDE).mkdir()
+            (folder / BESIDE / beside.name).write_bytes(beside.read_bytes())
         text = report_text(study, "md", published, Record.load(folder))
         (folder / "report.md").write_text(text)
     return Made(target, sizes(target), [*lost, *notes])
@@ -167,7 +171,7 @@ def _command(arguments: Sequence[str]) -> str:
     if name == "__main__.py":
         name = "archer"
     script = ["python"] if name.endswith(".py") else []
-    return shlex.join([*script, name, *rest])
+    return shlex.join([*script, name, *map(masked, rest)])
 
 
 def day(runs: Sequence[Mapping[str, Any]]) -> str:

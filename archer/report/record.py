@@ -12,6 +12,7 @@ from archer.errors import ArcherError
 from archer.mad.settings import COLUMNS
 
 FORMAT = 1
+BESIDE = "beside"  # its folder with the CSV of published rows in its report, if any
 MISSING = "missing"  # status of a trial that the table needs and nobody has trained
 IN_PLAN = {
     **{"format": int, "preset": str, "protocol": str, "rules": list, "settings": list},

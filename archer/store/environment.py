@@ -4,6 +4,7 @@ import hashlib
 import importlib.metadata
 import os
 import platform
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,17 @@ PACKAGES = (
     "archer", "torch", "triton", "numpy", "pandas", "sqlalchemy", "flash-linear-attention",
     "fla-core",
 )  # fmt: skip
+# A password runs to the last @, of a query to the next &.
+SECRETS = (
+    re.compile(r"(://[^:/@\s]*:).*(?=@)"),
+    re.compile(r"([?&][^=&\s]*password=)[^&\s]*", re.IGNORECASE),
+)
 
 
 def environment(device: str) -> dict[str, Any]:
     """Command, versions, card, commit and a hash of the code, as plain data."""
     return {
-        "command": sys.argv,
+        "command": [masked(argument) for argument in sys.argv],
         "python": platform.python_version(),
         "versions": {name: _version(name) for name in PACKAGES},
         "platform": platform.platform(),
@@ -27,6 +33,13 @@ def environment(device: str) -> dict[str, Any]:
         "commit": commit(),
         "code": code(),
     }
+
+
+def masked(text: str) -> str:
+    """An argument without the passwords of the URLs in it; rather too much is hidden."""
+    for secret in SECRETS:
+        text = secret.sub(r"\1***", text)
+    return text
 
 
 def _version(package: str) -> str | None:

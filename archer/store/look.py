@@ -1,24 +1,22 @@
 """What a store knows of trials, beyond their results: descriptions, who trained them, scores."""
 
 import json
-import math
-from collections.abc import Sequence
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from sqlalchemy import select, tuple_
+from sqlalchemy import select
 
 from archer.store import rows
 from archer.store.run import ENDED
-from archer.store.schema import curves, trials
+from archer.store.schema import trials
 from archer.store.store import Store
-
-Split = Literal["validation", "test"]
+from archer.train.reading import Split, read
 
 
 def descriptions(store: Store, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
     """What `Trial.to_json` wrote of each of these trials. Raises ArcherError as the store does."""
     found: dict[str, dict[str, Any]] = {}
-    with store.transaction() as connection:
+    with store.reading() as connection:
         for some in rows.chunks(ids):
             query = select(trials.c.id, trials.c.trial).where(trials.c.id.in_(some))
             found |= {row.id: json.loads(row.trial) for row in connection.execute(query)}
@@ -28,7 +26,7 @@ def descriptions(store: Store, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
 def trained_by(store: Store, ids: Sequence[str]) -> dict[str, int]:
     """The run that trained each of these trials, where it has ended."""
     found: dict[str, int] = {}
-    with store.transaction() as connection:
+    with store.reading() as connection:
         for some in rows.chunks(ids):
             query = select(trials.c.id, trials.c.run)
             query = query.where(trials.c.id.in_(some), trials.c.status.in_(ENDED))
@@ -36,19 +34,14 @@ def trained_by(store: Store, ids: Sequence[str]) -> dict[str, int]:
     return found
 
 
-def accuracies(store: Store, ids: Sequence[str], split: Split) -> dict[str, float]:
-    """Accuracy at the checkpoint of those that have ended and have one; reads no whole curve."""
-    column = curves.c[f"{split}_accuracy"]
+def accuracies(store: Store, limits: Mapping[str, float], split: Split) -> dict[str, float]:
+    """What a protocol that stops and chooses by `split` reads off those that have ended.
+
+    Accuracy on that split at its checkpoint, if there is one. limits: stop accuracies by trial id.
+    """
     found: dict[str, float] = {}
-    with store.transaction() as connection:
-        for some in rows.chunks(ids):
-            ended = select(trials.c.id, trials.c.result)
-            ended = ended.where(trials.c.id.in_(some), trials.c.status.in_(ENDED))
-            epochs = {r.id: json.loads(r.result)["best_epoch"] for r in connection.execute(ended)}
-            if not (at := [(id, epoch) for id, epoch in epochs.items() if epoch is not None]):
-                continue
-            best = select(curves.c.trial, column)
-            best = best.where(tuple_(curves.c.trial, curves.c.epoch).in_(at))
-            for id, accuracy in connection.execute(best):
-                found[id] = math.nan if accuracy is None else accuracy
+    for some in rows.chunks(list(limits)):
+        for id, result in store.results(some).items():
+            if best := read(result, split, limits[id]).best:
+                found[id] = getattr(best, split).accuracy
     return found

@@ -1,5 +1,6 @@
 """Opens a store by folder, file or URL; whatever is wrong with it, it is left untouched."""
 
+import os
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -7,11 +8,13 @@ from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+from sqlalchemy.pool import QueuePool
 
 from archer.errors import ArcherError
+from archer.store.environment import masked
 from archer.store.errors import told
 from archer.store.migrations import prepare, version_of
-from archer.store.store import Store
+from archer.store.store import ONLY_READS, Store
 
 STORE_FILE = "archer.db"
 LOCK = 0x61726368  # of PostgreSQL's advisory locks: one process at a time makes the tables
@@ -21,19 +24,22 @@ BUSY_SECONDS = 60  # how long one waits for another's transaction
 def open_store(address: str | Path, *, create: bool = True) -> Store:
     """The store at a folder (its archer.db), a database file or a URL; made if it is not there.
 
-    URLs: sqlite:///FILE and postgresql://USER@HOST/DATABASE. Raises ArcherError in one line for
-    a database that cannot be reached or read, is not a store, or is newer than this Archer.
+    URLs: sqlite:///FILE and postgresql://USER@HOST/DATABASE. Without create, a file that may only
+    be read will do, to read it. Raises ArcherError in one line for a database that cannot be
+    reached or read, is not a store, or is newer than this Archer.
     """
     url = _url(address)
-    where, folder = url.render_as_string(hide_password=True), None
+    where, folder = masked(url.render_as_string(hide_password=True)), None
     if url.get_backend_name() == "sqlite":
         path = Path(url.database or "")
         where, folder = str(path), path.parent
+        only_read = not create and not _writable(path)
         if path.exists():
-            _look(path, where)  # before WAL mode, the first write to a file, is asked for
+            # before WAL mode, the first write to a file, is asked for
+            _look(path, where, only_read)
         elif not create:
             raise ArcherError(f"{path}: no store there; `archer bench --out DIR` makes one")
-        engine = _sqlite(url)
+        engine = _reading(path, only_read) if only_read else _sqlite(url)
     else:
         engine = _postgresql(url)
     try:
@@ -69,15 +75,16 @@ def _url(address: str | Path) -> URL:
 HOW = "write sqlite:///FILE or postgresql://USER@HOST/DATABASE"
 
 
-def _look(path: Path, where: str) -> None:
+def _writable(path: Path) -> bool:
+    """Whether a file may be written; SQLite makes two more beside it."""
+    return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
+
+
+def _look(path: Path, where: str, only_read: bool) -> None:
     """Read an existing file from end to end, without writing. Raises ArcherError."""
     if path.is_dir():
         raise ArcherError(f"{path} is a folder: a store is a file")
-    # plain sqlite3 opens read-only by a URI, which an engine would need to be told twice
-    uri = f"file:{quote(str(path.absolute()))}?mode=ro"
-    engine = create_engine(
-        "sqlite://", creator=lambda: sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS)
-    )
+    engine = _reading(path, only_read)
     try:
         with told(where), engine.connect() as connection:
             verdict = str(connection.scalar(text("PRAGMA quick_check(1)")))
@@ -87,6 +94,27 @@ def _look(path: Path, where: str) -> None:
             version_of(connection, where)
     finally:
         engine.dispose()
+
+
+def _reading(path: Path, only_read: bool) -> Engine:
+    """Never writes to the file. only_read: nor may it make those beside it."""
+    # plain sqlite3 opens read-only by a URI, which an engine would need to be told twice
+    uri = f"file:{quote(str(path.absolute()))}?mode=ro"
+    if only_read and not path.with_name(f"{path.name}-wal").exists():
+        uri += "&immutable=1"  # nobody is writing, and the file is all there is
+
+    def connect() -> sqlite3.Connection:
+        return sqlite3.connect(
+            uri, BUSY_SECONDS, isolation_level=None, check_same_thread=False, uri=True
+        )
+
+    engine = create_engine("sqlite://", creator=connect, poolclass=QueuePool)
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN")
+
+    return engine
 
 
 def _sqlite(url: URL) -> Engine:
@@ -102,7 +130,8 @@ def _sqlite(url: URL) -> Engine:
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         # the write lock at once: a claim that reads and then writes cannot be overtaken
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        reads = connection.get_execution_options().get(ONLY_READS)
+        connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
     return engine
 

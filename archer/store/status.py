@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from archer.mad.best import Best
 from archer.mad.settings import Setting
@@ -57,8 +58,8 @@ def status(store: Store) -> list[Asked]:
         asked |= dict.fromkeys((rule, task, trial) for rule, task, trial, _ in plan["rows"])
     ids = sorted({trial for asked in rows.values() for _, _, trial in asked})
     states = store.states(ids)
-    settings = {id: Setting(**data["setting"]) for id, data in descriptions(store, ids).items()}
-    return [_asked(store, *names, list(asked), states, settings) for names, asked in rows.items()]
+    told = descriptions(store, ids)
+    return [_asked(store, *names, list(asked), states, told) for names, asked in rows.items()]
 
 
 def _asked(
@@ -67,15 +68,16 @@ def _asked(
     protocol: str,
     rows: list[tuple[str, str, str]],
     states: Mapping[str, tuple[str, str]],
-    settings: Mapping[str, Setting],
+    told: Mapping[str, dict[str, Any]],
 ) -> Asked:
     split = SELECTS["mad-lab" if protocol == "mad-lab" else "strict"]
     found = Asked(preset, protocol, {}, Counts(), Best(), split)
-    reached = accuracies(store, sorted({trial for _, _, trial in rows}), split)
+    ids = sorted({trial for _, _, trial in rows})
+    reached = accuracies(store, {id: told[id]["regime"]["stop_accuracy"] for id in ids}, split)
     for rule, task, trial in rows:
         found.cells.setdefault((rule, task), Counts()).add(*states[trial])
         if trial in reached:
-            found.best.add(rule, settings[trial], reached[trial])
+            found.best.add(rule, Setting(**told[trial]["setting"]), reached[trial])
     for trial in dict.fromkeys(trial for _, _, trial in rows):
         found.trials.add(*states[trial])
     return found

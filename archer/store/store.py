@@ -19,6 +19,8 @@ from archer.store.run import ENDED, LEASE_SECONDS, Run, now
 from archer.store.schema import curves, plans, populations, runs, trials
 from archer.train.results import EpochMetrics, MemberResult
 
+ONLY_READS = "archer_only_reads"  # an execution option
+
 
 class Store:
     """Every trial by its id, in a SQL database.
@@ -91,7 +93,7 @@ class Store:
 
     def populations(self) -> list[tuple[str, ...]]:
         """Members of every recorded population, the oldest first."""
-        with self.transaction() as connection:
+        with self.reading() as connection:
             found = connection.scalars(select(populations.c.members).order_by(populations.c.id))
             return [tuple(json.loads(members)) for members in found]
 
@@ -101,7 +103,7 @@ class Store:
         A trial whose run is gone is "waiting", whatever its row says.
         """
         found: dict[str, tuple[str, str]] = {}
-        with self.transaction() as connection:
+        with self.reading() as connection:
             living = self._living(connection)
             for some in rows.chunks(ids):
                 query = select(trials.c.id, trials.c.status, trials.c.reason, trials.c.run)
@@ -120,7 +122,7 @@ class Store:
     def results(self, ids: Sequence[str]) -> dict[str, MemberResult]:
         """Results, with their curves, of those of these trials that have ended."""
         found: dict[str, MemberResult] = {}
-        with self.transaction() as connection:
+        with self.reading() as connection:
             for some in rows.chunks(ids):
                 ended = select(trials.c.id, trials.c.result).where(
                     trials.c.id.in_(some), trials.c.status.in_(ENDED)
@@ -136,7 +138,7 @@ class Store:
     def devices(self, ids: Sequence[str]) -> dict[str, str]:
         """The device each of these trials was trained on, where it has ended."""
         found: dict[str, str] = {}
-        with self.transaction() as connection:
+        with self.reading() as connection:
             for some in rows.chunks(ids):
                 query = select(trials.c.id, runs.c.device).join(runs, trials.c.run == runs.c.id)
                 query = query.where(trials.c.id.in_(some), trials.c.status.in_(ENDED))
@@ -145,13 +147,13 @@ class Store:
 
     def plans(self) -> list[dict[str, Any]]:
         """What was asked: preset, protocol, and rows of (rule, task, trial id, identical to)."""
-        with self.transaction() as connection:
+        with self.reading() as connection:
             found = connection.execute(select(plans)).mappings()
             return [{**row, "rows": json.loads(row["rows"])} for row in found]
 
     def runs(self) -> list[dict[str, Any]]:
         """Every run in order of its start; `alive`: whether it still holds its trials."""
-        with self.transaction() as connection:
+        with self.reading() as connection:
             living = self._living(connection)
             found = connection.execute(select(runs).order_by(runs.c.id)).mappings()
             return [
@@ -168,6 +170,14 @@ class Store:
         """A connection to the database: all that is done with it is kept, or none of it."""
         with told(self.where), self._engine.begin() as connection:
             yield connection
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection to read by; on a file it keeps no writer waiting, and waits for none."""
+        with told(self.where), self._engine.connect() as connection:
+            connection.execution_options(**{ONLY_READS: True})
+            with connection.begin():
+                yield connection
 
 
 def _add(connection: Connection, table: Table, new: Sequence[Mapping[str, Any]]) -> None:

@@ -128,9 +128,9 @@ class _Training:
     def _store(self, event: Event) -> None:
         trials = self.populations[event.index].trials
         if event.kind == "ended":
-            self.run.finish({trials[place].id: result for place, result in event.ended})
-            for place, _ in event.ended:
-                self._forget(trials[place].id)
+            results = {trials[place].id: result for place, result in event.ended}
+            for id in self.run.finish(results):  # another's checkpoint is not ours to remove
+                self._forget(id)
         elif event.kind == "failed":
             for id in self.run.fail([trial.id for trial in trials], event.reason):
                 self.failures[id] = event.reason

@@ -25,7 +25,7 @@ class Swept:
     """
 
     name: str
-    default: float
+    default: Value
     values: tuple[Value, ...] = ()
     low: float = 0.0
     high: float = 0.0
@@ -58,7 +58,7 @@ def read_swept(
     named = [swept.name for swept in found]
     Knobs(learn=tuple(learn)).check([rule])
     found += [
-        Swept(name, _spec(name, rule).default, (LEARNED,))
+        Swept(name, _default(_spec(name, rule)), (LEARNED,))
         for name in dict.fromkeys(learn)
         if name not in named
     ]
@@ -95,7 +95,7 @@ def _read(text: str, rule: Contender, search: bool, learn: Sequence[str]) -> Swe
         learned = isinstance(value, str)
         knobs = Knobs(learn=(name,)) if learned else Knobs({name: float(value)}, started)
         knobs.check([rule])
-    return Swept(name, _spec(name, rule).default, values)
+    return Swept(name, _default(_spec(name, rule)), values)
 
 
 def _range(text: str, name: str, parts: Sequence[str], rule: Contender, search: bool) -> Swept:
@@ -110,18 +110,23 @@ def _range(text: str, name: str, parts: Sequence[str], rule: Contender, search: 
         raise ArcherError(f"--set {text}: an empty range; its first end must be the lower one")
     spec = _spec(name, rule)
     if len(parts) == 2:
-        return Swept(name, spec.default, low=low, high=high, log=spec.log)
+        return Swept(name, _default(spec), low=low, high=high, log=spec.log)
     n = _number(text, parts[2])
     if not 2 <= n <= 10_000 or n != int(n):
         raise ArcherError(f"--set {text}: {parts[2]} values; a range has 2 or more")
     spaced = (np.geomspace if spec.log else np.linspace)(low, high, int(n))
     # twelve digits: what a user would have written, so that its trials are those of a list
     inner = (float(f"{value:.12g}") for value in spaced[1:-1])
-    return Swept(name, spec.default, (low, *inner, high), log=spec.log)
+    return Swept(name, _default(spec), (low, *inner, high), log=spec.log)
 
 
 def _spec(name: str, rule: Contender) -> KnobSpec:
     return rule.knob(name.partition(".")[2])
+
+
+def _default(spec: KnobSpec) -> Value:
+    """What the rule does by itself: a number would fix a knob that it learns."""
+    return LEARNED if spec.learn else spec.default
 
 
 def _value(text: str, part: str) -> Value:

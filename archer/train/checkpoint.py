@@ -21,7 +21,7 @@ from archer.errors import ArcherError
 from archer.files import write_whole
 from archer.train.results import MemberResult, result_from_json, result_to_json
 
-FORMAT = "archer checkpoint 1"
+FORMAT = "archer checkpoint 2"
 SECONDS = 60.0  # of training between two writings
 SHARE = 10  # writing takes no more than one part in so many of the time
 NUMBERS = ("values", "mean", "square", "best")
@@ -33,13 +33,15 @@ class State:
 
     epoch: the one it is in, from 1; done: batches of it. result: as far as it has come.
     tensors: NUMBERS, [M] each: parameters, their two moments, the best parameters so far; losses,
-    [done], of the epoch; steps, [1]: the optimizer's.
+    [done], of the epoch; steps, [1]: the optimizer's. best: the epoch those best parameters are of;
+    another protocol may come to read another one off the same result.
     """
 
     epoch: int
     done: int
     result: MemberResult
     tensors: Mapping[str, Tensor]
+    best: int | None = None
 
 
 class Checkpoints:
@@ -92,7 +94,7 @@ class Checkpoints:
 
     def _bytes(self, member: int, state: State) -> bytes:
         result = result_to_json(state.result)
-        standing = {"epoch": state.epoch, "done": state.done, "result": result}
+        standing = {"epoch": state.epoch, "done": state.done, "result": result, "best": state.best}
         metadata = {"format": FORMAT, "name": self.names[member], "standing": json.dumps(standing)}
         return save(dict(state.tensors), metadata)
 
@@ -110,7 +112,8 @@ def _read(path: Path, name: str, numbers: int) -> State:
     shapes = {**dict.fromkeys(NUMBERS, (numbers,)), "losses": (done,), "steps": (1,)}
     if {key: tuple(tensor.shape) for key, tensor in tensors.items()} != shapes:
         raise ValueError("its tensors have other shapes")
-    return State(epoch, done, result_from_json(standing["result"]), tensors)
+    result = result_from_json(standing["result"])
+    return State(epoch, done, result, tensors, standing["best"])
 
 
 def file_of(folder: Path, name: str) -> Path:
@@ -143,10 +146,15 @@ def warn(text: str) -> None:
 
 
 def member_state(
-    epoch: int, done: int, result: MemberResult, row: int, tensors: Mapping[str, Tensor]
+    epoch: int,
+    done: int,
+    result: MemberResult,
+    row: int,
+    tensors: Mapping[str, Tensor],
+    best: int | None,
 ) -> State:
     """The state of a row of tensors with the members' rows first."""
     mine = {name: tensor[row].clone() for name, tensor in tensors.items()}
     mine["losses"] = mine["losses"][:done].clone()
     mine["steps"] = mine["steps"].view(1)
-    return State(epoch, done, result, mine)
+    return State(epoch, done, result, mine, best)

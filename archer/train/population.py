@@ -52,8 +52,9 @@ def train_population(
     checkpoints: where members that train leave what they need to go on, and take it up again. On a
     CPU a training so resumed gives the bits of an unbroken one (same members, width and threads).
     stop: asked between batches; on True the checkpoints are written and StoppedError is raised.
-    Whenever members end an epoch: `on_best` is called with every one that has ended, its best epoch
-    and its module then, `on_end` with all that have ended, `on_progress` last.
+    Whenever members end an epoch: `on_best` is called with every one that has ended and whose best
+    parameters are not lost (`PopulationResult`), its best epoch and its module then, `on_end` with
+    all that have ended, `on_progress` last.
     Raises ArcherError if data and members do not match or a knob is unknown or out of bounds.
     """
     if not members or len(members) != len(data):
@@ -74,7 +75,7 @@ def train_population(
     while trainer.running.occupied():
         over = trainer.round(compact)
         for member, result in over:
-            if on_best and result.best:
+            if on_best and result.best and trainer.has_best(member):
                 on_best(member, result.best, trainer.module(member))
         if on_end and over:
             on_end(over)

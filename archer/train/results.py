@@ -84,19 +84,23 @@ def epoch_from_json(data: dict[str, Any]) -> EpochMetrics:
 class PopulationResult:
     """Results in the order of the members, and the model at their best checkpoints, on the CPU.
 
-    A member that had ended in an earlier run has an empty result and no checkpoint here.
+    A member that had ended in an earlier run has an empty result and no checkpoint here. lost:
+    members whose best epoch's parameters are gone, as they were resumed from another protocol's.
     """
 
     members: list[MemberResult]
     model: Backbone
+    lost: frozenset[int] = frozenset()
 
     def module(self, member: int) -> Backbone:
         """One member at its best checkpoint as an ordinary module: ids [B, T] -> logits.
 
-        Raises ArcherError if it diverged before it had one.
+        Raises ArcherError if it diverged before it had one, or if that is lost.
         """
         if self.members[member].best_epoch is None:
             raise ArcherError(f"member {member} diverged before its first checkpoint: no model")
+        if member in self.lost:
+            raise ArcherError(f"member {member} was resumed under another protocol: no model")
         return extract(self.model, member)
 
 

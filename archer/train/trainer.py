@@ -15,7 +15,7 @@ from archer.model.backbone import Backbone, extract
 from archer.train.checkpoint import Checkpoints, State, member_state
 from archer.train.data import MemberData, Split, epoch_order
 from archer.train.network import Network
-from archer.train.reading import stop_epoch
+from archer.train.reading import read, stop_epoch
 from archer.train.regime import Member, Regime
 from archer.train.results import (
     EpochMetrics,
@@ -42,6 +42,7 @@ class _Trial:
     result: MemberResult = field(default_factory=MemberResult)
     epoch: int = 1
     done: int = 0  # batches of this epoch
+    kept: int | None = None  # the epoch of its best parameters
     ended: bool = False
 
 
@@ -126,6 +127,15 @@ class Trainer:
             seated=len(self.running.occupied()),
         )
 
+    def has_best(self, member: int) -> bool:
+        """Whether the parameters of its best epoch are there, if it has one.
+
+        They are not where a checkpoint of another protocol's was taken up and no later epoch is
+        better: its best parameters are of another epoch.
+        """
+        trial = self.trials[member]
+        return trial.kept == trial.result.best_epoch
+
     def module(self, member: int) -> Backbone:
         """A member that has ended, at its best checkpoint, as an ordinary module on the CPU."""
         self.store.flat.values[member] = self.best[member].to(self.store.device)
@@ -134,7 +144,8 @@ class Trainer:
     def result(self) -> PopulationResult:
         """What the training gives back."""
         self.store.flat.values.copy_(self.best)
-        return PopulationResult([trial.result for trial in self.trials], self.store.model)
+        lost = frozenset(i for i in range(len(self.trials)) if not self.has_best(i))
+        return PopulationResult([each.result for each in self.trials], self.store.model, lost)
 
     def _catch_up(self, rows: list[int], began: float) -> int:
         """After a resumption on a CPU: brings members of one length abreast; how many tokens.
@@ -183,7 +194,8 @@ class Trainer:
         for place, member in enumerate(who):
             trial = self.trials[member]
             result = replace(trial.result, seconds=trial.result.seconds + seconds)
-            states[member] = member_state(trial.epoch, trial.done, result, place, tensors)
+            at = trial.epoch, trial.done, result
+            states[member] = member_state(*at, place, tensors, trial.kept)
         return states
 
     def _judge_all(self, rows: Sequence[int], table: list[list[float]]) -> list[int]:
@@ -220,12 +232,12 @@ class Trainer:
             return False
         if all(stop_epoch(result.history, split, limit) for split in ("validation", "test")):
             result.status, trial.ended = "stopped", True
-        elif trial.epoch == self.regime.epochs:
+        elif trial.epoch >= self.regime.epochs:
             trial.ended = True
         now: SplitMetrics = getattr(metrics, select)
         best = result.best
         if not read and (best is None or now.perplexity < getattr(best, select).perplexity):
-            result.best_epoch = metrics.epoch
+            result.best_epoch = trial.kept = metrics.epoch
             return True
         return False
 
@@ -244,7 +256,9 @@ class Trainer:
         numbers = self.store.flat.values.shape[1]
         state = self.checkpoints.read(member, numbers) if self.checkpoints else None
         if state:
-            trial.epoch, trial.done, trial.result = state.epoch, state.done, state.result
+            trial.epoch, trial.done, trial.kept = state.epoch, state.done, state.best
+            reading = read(state.result, self.regime.select, self.regime.stop_accuracy)
+            trial.result = replace(state.result, best_epoch=reading.best_epoch)
             self.running.restore(row, state.tensors)
             self.best[member] = state.tensors["best"].to(self.device)
         self._start(row, member)

@@ -12,6 +12,8 @@ from archer.errors import ArcherError
 from archer.mad.plan import Knobs, Plan, Population, make_plan, tokens
 from archer.mad.presets import core, mad, quick, smoke
 from archer.mad.settings import TASKS, settings
+from archer.mad.trial import trial_from_json
+from archer.mad.weights import untrained
 from archer.rules.graph import RuleGraph
 from archer.rules.load import BUILTIN, builtin_graph, load_graph
 
@@ -224,3 +226,41 @@ def test_a_rule_of_ones_own_may_not_pass_for_a_built_in_one():
         make_plan([other], smoke())
     copy = replace(builtin_graph("momentum"), name="momentum")
     assert make_plan([copy], smoke()).rules[0].name == "momentum"
+
+
+def learned_by_task(knobs: Knobs) -> dict[str, tuple[str, ...]]:
+    plan = make_plan(rules("adam_softmax"), smoke(), knobs=knobs)
+    return {row.trial.setting.task: row.trial.learn for row in plan.rows}
+
+
+def test_a_value_fixes_a_knob_that_its_rule_learns():
+    long, short = "in-context-recall", "memorization"
+    assert learned_by_task(Knobs())[long] == ("gamma", "gamma_local")
+    fixed = Knobs({"adam_softmax.gamma": 0.5})
+    assert learned_by_task(fixed)[long] == ("gamma_local",)
+    assert learned_by_task(Knobs({"adam_softmax.gamma_local": 0.5}))[short] == ()
+    started = Knobs({"adam_softmax.gamma": 0.5}, ("adam_softmax.gamma",))
+    assert learned_by_task(started)[long] == ("gamma", "gamma_local")
+    default = Knobs({"adam_softmax.gamma": 0.1})
+    ids = {
+        make_plan(rules("adam_softmax"), smoke().only([long]), knobs=knobs).rows[0].trial.id
+        for knobs in (Knobs(), fixed, started, default)
+    }
+    assert len(ids) == 4, "fixed at its default is not learned from there"
+
+
+def test_a_fixed_knob_is_no_parameter_of_the_model():
+    knobs = Knobs({"adam_softmax.gamma": 0.0})  # a bound, from which it could not be learned
+    plan = make_plan(rules("adam_softmax"), smoke().only(["in-context-recall"]), knobs=knobs)
+    again = trial_from_json(plan.rows[0].trial.to_json())
+    for trial in (plan.rows[0].trial, again):
+        logits = [name for name, _ in untrained(trial).named_parameters() if "logit_" in name]
+        assert sorted({name.rpartition("_")[2] for name in logits}) == ["local"]
+
+
+def test_a_rule_that_would_learn_from_a_bound_is_refused_before_any_training():
+    rule = builtin_graph("adam_softmax")
+    bound = replace(rule, name="mine", knobs=(replace(rule.knobs[0], default=0.0), *rule.knobs[1:]))
+    with pytest.raises(ArcherError, match="knob gamma cannot be learned from its bound 0"):
+        make_plan([bound], smoke())
+    make_plan([bound], smoke(), knobs=Knobs({"mine.gamma": 0.0}))

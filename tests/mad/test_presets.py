@@ -67,3 +67,20 @@ def test_only_keeps_the_presets_order_whatever_is_asked():
 def test_only_refuses_unknown_tasks_and_none_at_all(tasks, message):
     with pytest.raises(ArcherError, match=message):
         smoke().only(tasks)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("epochs", 0, "epochs is 0; it must be a whole number from 1"),
+        ("epochs", 2.5, "epochs is 2.5; it must be a whole number from 1"),
+        ("batch_size", -1, "batch_size is -1; it must be a whole number from 1"),
+        ("chunk_size", 0, "chunk_size is 0; it must be a whole number from 1"),
+        ("lrs", (), r"lrs is \(\); give numbers from 0, at least one"),
+        ("lrs", (1e-3, math.nan), r"lrs is \(0.001, nan\); give numbers from 0"),
+        ("weight_decays", (-0.1,), r"weight_decays is \(-0.1,\); give numbers from 0"),
+    ],
+)
+def test_a_preset_that_cannot_be_trained_is_refused(field, value, message):
+    with pytest.raises(ArcherError, match=message):
+        replace(smoke(), **{field: value})

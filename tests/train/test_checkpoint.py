@@ -1,6 +1,7 @@
 """Trainings that are broken off and taken up again: the same bits as an unbroken one."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -43,7 +44,14 @@ def arrays(seed: int, examples: int) -> tuple[np.ndarray, np.ndarray]:
 DATA = [MemberData(arrays(i, EXAMPLES), arrays(i + 9, 9), arrays(i + 99, 9)) for i in range(4)]
 
 
-def train(folder: Path | None = None, *, seconds: float = 0.0, stop_after: int = -1, **options):
+def train(
+    folder: Path | None = None,
+    *,
+    seconds: float = 0.0,
+    stop_after: int = -1,
+    regime: Regime = REGIME,
+    **options,
+):
     """The population, asked to stop after so many batches; negative: never."""
     asked = iter(range(10_000))
     return train_population(
@@ -51,7 +59,7 @@ def train(folder: Path | None = None, *, seconds: float = 0.0, stop_after: int =
         CONFIG,
         MEMBERS,
         DATA,
-        REGIME,
+        regime,
         learn=("mu",),
         chunk_size=4,
         checkpoints=None if folder is None else Checkpoints(folder, NAMES, seconds),
@@ -261,3 +269,33 @@ def test_what_has_ended_is_forgotten(tmp_path):
         checkpoint.remove(tmp_path, name)
     checkpoint.close(tmp_path)
     assert not tmp_path.exists()
+
+
+def test_under_another_protocol_the_best_parameters_of_the_first_are_not_taken_for_its_own(
+    unbroken, tmp_path
+):
+    """Results are those of a training of its own; only what was not kept is lost, and says so."""
+    by_test = replace(REGIME, select="test")
+    whole = train(regime=by_test)
+    for regime, batches in ((REGIME, 17), (by_test, 0)):  # 17: in the last epoch
+        with pytest.raises(StoppedError):
+            train(tmp_path / "a", regime=regime, stop_after=batches)
+    shutil.copytree(tmp_path / "a", tmp_path / "b")
+    same_bits(train(tmp_path / "a"), unbroken)
+
+    told: list[tuple[int, int]] = []
+    resumed = train(
+        tmp_path / "b",
+        regime=by_test,
+        on_best=lambda member, best, module: told.append((member, best.epoch)),
+    )
+    assert [m.best_epoch for m in whole.members] == [3, 3, None, 3]  # [2, 2, None, 4] by the other
+    assert [timeless(m) for m in resumed.members] == [timeless(m) for m in whole.members]
+    assert (resumed.lost, whole.lost) == ({0}, set())
+    with pytest.raises(ArcherError, match="member 0 was resumed under another protocol"):
+        resumed.module(0)
+    assert sorted(told) == [(1, 3), (3, 3)]
+    for member in (1, 3):
+        modules = resumed.module(member), whole.module(member)
+        pairs = zip(*(module.parameters() for module in modules), strict=True)
+        assert all(torch.equal(mine, theirs) for mine, theirs in pairs)
