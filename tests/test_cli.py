@@ -145,7 +145,7 @@ def test_bench_passes_its_options_on(archer, tmp_path):
 def test_a_dry_run_counts_and_trains_nothing(archer, tmp_path):
     found = archer("bench", "delta", "--preset", "mad", "--dry-run", "--device", "cpu")
     assert found.code == 0
-    assert "396 (396 trained" in found.out
+    assert " 396 " in found.out and "identical" not in found.out
     assert "up to 5,384,400" in found.out
     for word in ("populations", "tokens", "memory", "time", "nothing was trained"):
         assert word in found.out
@@ -275,6 +275,12 @@ def refused(found: Ran, message: str) -> None:
         (["bench", "momentum", "--set", "momentum.mu=nan"], "is out of bounds"),
         (["bench", "momentum", "--set", "momentum.mu=much"], "'much' is not a number"),
         (["bench", "momentum", "--set", "momentum.mu"], "write NAME=VALUE"),
+        (
+            ["bench", "momentum", "--set", "momentum.mu=0.5", "--set", "momentum.mu=0.6"],
+            "--set momentum.mu is given twice",
+        ),
+        (["bench", "."], "is a folder: name a rule file in it"),
+        (["bench", "--tasks", "memorization", "delta"], "(rules go before --tasks)"),
         (["bench", "momentum", "--set", "momentum.m=1"], "momentum has momentum.mu"),
         (["bench", "momentum", "--set", "mu=0.5"], "a knob is written rule.knob"),
         (["bench", "momentum", "--learn", "momentum.m"], "momentum has momentum.mu"),

@@ -4,7 +4,7 @@ Heavy imports are inside: `archer --help` must not wait for torch.
 """
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -98,8 +98,9 @@ def bench(
     from archer.benchmark import find_device, plan_bench
     from archer.cli.show import show_estimate, show_results
 
-    knobs = {name: _number(name, value) for name, value in map(_assignment, set)}
-    device_found = find_device(device)
+    knobs = _knob_values(set)
+    # a plan for a card that is elsewhere can be made anywhere
+    device_found = device if dry_run and device == "cuda" else find_device(device)
     if dry_run:
         plan = plan_bench(
             rules or None,
@@ -304,6 +305,19 @@ def _refuse_with_from(given: Mapping[str, object]) -> None:
         if name not in ("from_", "out"):
             what = "rules" if name == "rules" else f"--{name.replace('_', '-')}"
             raise ArcherError(f"--from rebuilds a record as it is: give no {what} with it")
+
+
+def _knob_values(assignments: Sequence[str]) -> dict[str, float]:
+    """Raises ArcherError for what is no NAME=NUMBER, and for a name given twice."""
+    found: dict[str, float] = {}
+    for name, value in map(_assignment, assignments):
+        if name in found:
+            raise ArcherError(
+                f"--set {name} is given twice: a table holds one value of a knob; several are "
+                "compared by archer sweep"
+            )
+        found[name] = _number(name, value)
+    return found
 
 
 def _assignment(text: str) -> tuple[str, str]:

@@ -79,27 +79,38 @@ def show_estimate(plan: "Plan", device: str, workers: int | None) -> None:
     from archer.report.sections import duration
 
     cost = estimate(plan, device)
+    time = f"roughly {duration(max(1.0, cost.seconds))} on {_place(device)}"
     side_by_side = worker_count(plan.populations, workers) if device == "cpu" else 1
     table = Table(box=None, show_header=False, pad_edge=False)
     for name, value in (
         (
             "trials",
-            f"{cost.trials:,} ({cost.trained:,} trained, the rest identical to one of them)",
+            f"{cost.trials:,}"
+            + (
+                f" ({cost.trained:,} trained, the rest identical to one of them)"
+                if cost.trained < cost.trials
+                else ""
+            ),
         ),
         ("populations", f"{cost.populations:,}, {side_by_side} at a time"),
         ("steps", f"up to {cost.steps:,}"),
         ("tokens", f"up to {cost.training_tokens:,} trained, {cost.evaluation_tokens:,} evaluated"),
         ("memory", f"about {cost.memory_bytes / 2**20:,.0f} MiB for the largest population"),
-        (
-            "time",
-            f"roughly {duration(cost.seconds)} on {device}, less if it stops early",
-        ),
+        ("time", f"{time}, less if it stops early"),
     ):
         table.add_row(name, value)
     console.print(table)
     for note in cost.notes:
         console.print(note, markup=False)
     console.print("dry run: nothing was trained")
+
+
+def _place(device: str) -> str:
+    """The device, or the card whose speed was taken for one that is not here."""
+    import torch
+
+    here = device != "cuda" or torch.cuda.is_available()
+    return device if here else "an H200 (there is no GPU here)"
 
 
 def show_check(report: "CheckReport") -> None:

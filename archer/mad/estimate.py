@@ -19,6 +19,7 @@ from archer.train.width import WIDEST, member_bytes
 
 # Share of the matrix-product rate a training reaches; measured, see docs/performance.md.
 EFFICIENCY = {"cpu": 0.25, "cuda": 0.1}
+H200 = 7e14  # operations per second of its bf16 matrix products, about
 COPIES = 5  # of the parameters: values, gradients, two moments, best checkpoint
 
 
@@ -98,9 +99,14 @@ def _activations(trial: Trial, device: str) -> int:
 
 @lru_cache(maxsize=2)
 def matmul_rate(device: str) -> float:
-    """Floating-point operations per second of matrix products here, timed for a moment."""
+    """Floating-point operations per second of matrix products here, timed for a moment.
+
+    Without a GPU here, of an H200: a plan may be for another machine.
+    """
     import torch
 
+    if device == "cuda" and not torch.cuda.is_available():
+        return H200
     size = 512 if device == "cpu" else 4096
     dtype = torch.float32 if device == "cpu" else torch.bfloat16
     a = torch.randn(size, size, dtype=dtype, device=device)

@@ -83,7 +83,9 @@ def _check_task(task: str) -> None:
         return
     near = difflib.get_close_matches(str(task).replace("_", "-").lower(), TASKS, n=2, cutoff=0.4)
     hint = f"did you mean {' or '.join(near)}? " if near else ""
-    raise ArcherError(f"unknown task {task!r}: {hint}the tasks are {', '.join(TASKS)}")
+    raise ArcherError(
+        f"unknown task {task!r}: {hint}the tasks are {', '.join(TASKS)} (rules go before --tasks)"
+    )
 
 
 COLUMNS: dict[str, str] = {

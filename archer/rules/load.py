@@ -50,7 +50,7 @@ def load_rule(reference: str) -> type[Rule]:
     if reference in BUILTIN:
         module = importlib.import_module(f"archer.rules.{reference}")
         return only_rule(module.__name__, vars(module), str(module.__file__))
-    if reference.endswith(".py") or "/" in reference:
+    if reference.endswith(".py") or "/" in reference or Path(reference).is_dir():
         return load_file(Path(reference))
     if is_peer(reference):
         raise ArcherError(
@@ -67,6 +67,8 @@ def load_rule(reference: str) -> type[Rule]:
 
 def load_file(path: Path) -> type[Rule]:
     """The one rule class that a Python file defines. Raises RuleError."""
+    if path.is_dir():
+        raise RuleError(f"{path} is a folder: name a rule file in it", check="imports")
     if not path.is_file():
         raise RuleError(f"{path}: no such rule file", check="imports")
     if path.suffix != ".py":
