@@ -50,13 +50,15 @@ def load_rule(reference: str) -> type[Rule]:
     if reference in BUILTIN:
         module = importlib.import_module(f"archer.rules.{reference}")
         return only_rule(module.__name__, vars(module), str(module.__file__))
-    if reference.endswith(".py") or "/" in reference or Path(reference).is_dir():
+    if reference.endswith(".py") or "/" in reference:
         return load_file(Path(reference))
     if is_peer(reference):
         raise ArcherError(
             f"{reference} is a peer of the rules, a layer without hooks: it can be benchmarked, "
             "but there is no rule to read"
         )
+    if Path(reference).is_dir():
+        raise ArcherError(f"{reference} is a folder: name a rule file in it")
     near = difflib.get_close_matches(reference, (*BUILTIN, ATTENTION), n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}? " if near else ""
     raise ArcherError(
