@@ -2,24 +2,28 @@
 
 import re
 
-from archer.report.claims.clause import Clause, inherited_subject
+from archer.report.claims.clause import Clause
 from archer.report.claims.mentions import Mention
+from archer.report.claims.roles import inherited_subject
 from archer.report.claims.table import AVERAGE
 
 _GLUE = (
     r"(?:[\s:=(,@]|at|is|was|of|with|has|score[sd]?|scoring|reach\w*|gets?|"
     r"got|achiev\w*|stands|hits|posts?|manages?|obtains?|records?|attains?|"
-    r"averag\w*|only|just|to|sits|comes in|lands)*"
+    r"averag\w*|only|just|both|all|each|to|sits|comes in|lands)*"
 )
 
 
-def glued(clause: Clause, start: int) -> bool:
-    """The model stands right before the figure, and the sentence has one task."""
+def glued(clause: Clause, start: int, end: int) -> bool:
+    """The model stands right beside the figure, and the sentence has one task."""
     before = [m for m in clause.models() if m[1] <= start]
     one_task = len({t.names for t in clause.skeleton.tasks}) <= 1
+    if one_task and re.match(r" ?\(?(?:for|by|with|under) M\d", clause.text[end:]):
+        return True
     if not before or not one_task:
         return False
     between = clause.text[before[-1][1] : start]
+    between = re.sub(r"\bT\d+", "", between)
     return "," not in between and bool(re.fullmatch(_GLUE, between))
 
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 
 from archer.report.claims.clause import Context
 from archer.report.claims.combine import Any
+from archer.report.claims.details import Over
+from archer.report.claims.deviations import OverSeeds
 from archer.report.claims.figures import Figure
 from archer.report.claims.mentions import Mention, Skeleton
 from archer.report.claims.skeleton import Reader
@@ -27,6 +29,8 @@ _SCORE = re.compile(r"\b(?:score|accuracy|acc|value|result|mean|performance)\b",
 _NOT_SCORES = re.compile(
     r"\b(?:std|sd|ci|seeds?|rank|params?|time|seconds|n|lr|wd|loss|ppl|p|p-value|low|high)\b|±|σ"
 )
+_OVER_SEEDS: dict[str, Over] = {"std": "sd", "σ": "sd"}
+_OVER_SEEDS |= {"sd": "sd", "low": "low", "high": "high"}
 _PREDICTED = re.compile(
     r"\b(?:expected|predicted|target|hypothes\w*|planned|hoped)\b", re.IGNORECASE
 )
@@ -99,7 +103,11 @@ def _place(
     head: _Head, label: _Head, heads: list[_Head], context: Context, base: str | None
 ) -> _Place:
     model, task = head.model or label.model, head.task or label.task
-    if task is None and context.tasks is not None and _SCORE.search(head.text):
+    if (
+        task is None
+        and context.tasks is not None
+        and (_SCORE.search(head.text) or head.text.lower() in _OVER_SEEDS)
+    ):
         task = context.tasks.single
     whole_row = label.task is not None or not label.text.strip()  # else: a row of another model
     if model is None and whole_row and (head.difference or task) and context.subject is not None:
@@ -112,6 +120,11 @@ def _cell(cell: Cell, place: _Place, reader: Reader) -> Iterator[CellClaim]:
     if not s.figures:
         if s.models and _BEST.search(head.text):
             yield CellClaim(cell, _best(s, head, label, reader.table))
+        return
+    which = _OVER_SEEDS.get(head.text.lower())
+    if which and place.model and place.task and len(s.figures) == 1:
+        if reader.table.details.over_seeds(place.model, place.task, which):
+            yield CellClaim(cell, OverSeeds(((place.model, place.task),), which, s.figures[0]))
         return
     plain = re.sub(r"(?:pp|to|vs\.?|from)", "", s.text)
     if not re.fullmatch(r"[\s()NM\d→,./|*↑↓±:;-]*", plain) or _NOT_SCORES.search(head.text.lower()):

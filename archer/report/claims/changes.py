@@ -4,13 +4,16 @@ import re
 from dataclasses import replace
 from functools import partial
 
-from archer.report.claims.clause import Clause, Roles, build, roles
+from archer.report.claims.build import build
+from archer.report.claims.clause import Clause
 from archer.report.claims.combine import Any
+from archer.report.claims.extents import Between
 from archer.report.claims.figures import Figure
 from archer.report.claims.grammar import Trigger, triggers
 from archer.report.claims.guard import crowded, guarded
 from archer.report.claims.mentions import Mention
-from archer.report.claims.statements import Between, Change, Statement, Value
+from archer.report.claims.roles import Roles, roles
+from archer.report.claims.statements import Change, Statement, Value
 
 _NOUN = (
     r"(?:gains?|drop|gap|lead|improvement|increase|decrease|decline|"
@@ -92,7 +95,8 @@ def _is_change(clause: Clause, start: int, end: int, figure: Figure) -> bool:
     if _AFTER.match(after):
         return not re.match(r"\s*(?:of|over|under) M", after) or figure.unit in ("pp", "points")
     return bool(_BEFORE.search(before)) and not (
-        figure.bound and re.search(r"\b(?:drops?|falls?|rises?|climbs?|jumps?)\s*$", before)
+        figure.bound
+        and re.search(r"\b(?:drop|fall|fell|ris|rose|climb|jump|dip|sink|slip)\w*\s*$", before)
     )
 
 

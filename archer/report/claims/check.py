@@ -11,7 +11,7 @@ import pandas as pd
 from archer.errors import ArcherError
 from archer.report.claims import cells, sentences
 from archer.report.claims.clause import Context
-from archer.report.claims.details import Details, from_trials
+from archer.report.claims.details import Details, from_cells, from_trials
 from archer.report.claims.grammar import PREDICTION_HEADING
 from archer.report.claims.mentions import Mention
 from archer.report.claims.skeleton import Reader
@@ -30,34 +30,37 @@ def verify(
     task in [0, 1] or percent; Average is computed when absent. Raises ArcherError when there is no
     such column.
     """
-    scores = ScoreTable(table, details)
-    return list(_verdicts(blocks(report_text), Reader(scores)))
+    return read_with(Reader(ScoreTable(table, details)), report_text)
+
+
+def read_with(reader: Reader, report_text: str) -> list[Verdict]:
+    """`verify` for several reports on one table, whose names are then compiled once."""
+    return list(_verdicts(blocks(report_text), reader))
 
 
 def verify_file(report: Path, table: Path) -> list[Verdict]:
-    """`verify` for files. table: a results.csv, or a folder with one and perhaps trials.csv(.gz).
+    """`verify` for files. table: a results.csv, or a folder with it (trials and cells).
 
     Raises ArcherError when a file is missing or cannot be read as what it should be.
     """
     report, table = Path(report), Path(table)
     text = _text(report)
-    trials = None
-    if table.is_dir():
-        trials = next(
-            (p for n in ("trials.csv", "trials.csv.gz") if (p := table / n).is_file()), None
-        )
-        table = table / "results.csv"
-    details = _details(trials) if trials else None
-    return verify(text, _frame(table), details=details)
+    if not table.is_dir():
+        return verify(text, _frame(table))
+    return verify(text, _frame(table / "results.csv"), details=_details(table))
 
 
-def _details(trials: Path) -> Details:
-    """What the trials of a folder add. Raises ArcherError for a record that has a gap."""
-    from archer.report.record import check_record  # loads torch, which a table does not need
+def _details(folder: Path) -> Details:
+    """What a folder adds to its table. Raises ArcherError for a record that has a gap."""
+    found, cells = Details(), folder / "cells.csv"
+    trials = next((p for n in ("trials.csv", "trials.csv.gz") if (p := folder / n).is_file()), None)
+    if trials is not None:
+        from archer.report.record import check_record  # loads torch, which a table does not need
 
-    frame = _frame(trials)
-    check_record(trials.parent, frame)
-    return from_trials(frame)
+        frame = _frame(trials)
+        check_record(folder, frame)
+        found = from_trials(frame)
+    return replace(found, cells=from_cells(_frame(cells))) if cells.is_file() else found
 
 
 def _text(path: Path) -> str:

@@ -9,6 +9,10 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from archer.stats import mean_interval
+
+Over = Literal["sd", "low", "high"]
+
 
 @dataclass(frozen=True)
 class Details:
@@ -18,6 +22,7 @@ class Details:
     {(row, row, task)}; when None, the known rules of the laboratory are recognised by name.
     knobs, learned: by (row, knob), the values that trials had, and where learning took them (mean
     over trials, over selected ones). steps: row, setting, seconds and steps of every training.
+    cells: by (row, column), the deviation over seeds and the ends of the 95 % interval.
     """
 
     seed_scores: pd.DataFrame = field(
@@ -29,6 +34,7 @@ class Details:
     steps: pd.DataFrame = field(
         default_factory=lambda: pd.DataFrame(columns=["row", "setting", "seconds", "steps"])
     )
+    cells: Mapping[tuple[str, str], tuple[float, float, float]] = field(default_factory=dict)
 
     def cell(self, row: str, column: str) -> pd.Series:
         """Scores by seed; empty when nothing is known."""
@@ -49,14 +55,27 @@ class Details:
         interval = stats.ttest_1samp(d, 0.0).confidence_interval(0.95)
         return bool(interval.low <= 0 <= interval.high)
 
-    def spreads(self, row: str, column: str) -> tuple[float, ...]:
-        """What may stand behind +-: deviation, standard error, half of the 95 % interval."""
+    def over_seeds(self, row: str, column: str, which: Over = "sd") -> tuple[float, ...]:
+        """The deviation, or an end of the 95 % interval: of the trials, and as the folder says."""
+        told = self.cells.get((row, column))
+        found = (told[("sd", "low", "high").index(which)],) if told else ()
         x = self.cell(row, column).to_numpy(float)
         if len(x) < 2:
-            return ()
-        sd = float(x.std(ddof=1))
-        error = sd / len(x) ** 0.5
-        return sd, float(x.std()), error, float(stats.t.ppf(0.975, len(x) - 1)) * error
+            return found
+        return (
+            getattr(mean_interval(x), which),
+            *found,
+            *((float(x.std()),) if which == "sd" else ()),
+        )
+
+    def spreads(self, row: str, column: str) -> tuple[float, ...]:
+        """What may stand behind +-: deviation, standard error, half of the 95 % interval."""
+        found = self.over_seeds(row, column)
+        n = len(self.cell(row, column))
+        if n < 2:
+            return found
+        error = found[0] / n**0.5
+        return *found, error, float(stats.t.ppf(0.975, n - 1)) * error
 
     @property
     def has_times(self) -> bool:
@@ -67,9 +86,10 @@ class Details:
         mine = self.steps[self.steps["row"] == row]
         if mine.empty:
             return {}
-        each = mine["seconds"] / mine["steps"]
         total = float(mine["seconds"].sum())
-        return {"all": total, "trial": total / len(mine), "step": float(each.mean())}
+        found = {"all": total, "trial": total / len(mine)}
+        per_step = seconds_per_step(self.steps, "row")
+        return found | ({"step": per_step[row]} if row in per_step else {})
 
     def time_ratios(self, row: str, base: str) -> tuple[float, ...]:
         """A row's time over another's: per step on common settings, and in all."""
@@ -78,8 +98,20 @@ class Details:
         each = self.steps.assign(each=self.steps["seconds"] / self.steps["steps"])
         means = each.groupby(["row", "setting"])["each"].mean()
         common = (means[row] / means[base]).dropna()
-        totals = self.times(row)["all"] / self.times(base)["all"]
-        return (*((float(common.mean()),) if len(common) else ()), totals)
+        mine, other = self.times(row).get("step"), self.times(base).get("step")
+        found = [mine / other] if mine and other else []
+        found += [float(common.mean())] if len(common) else []
+        return (*found, self.times(row)["all"] / self.times(base)["all"])
+
+
+def seconds_per_step(trials: pd.DataFrame, by: str) -> dict[str, float]:
+    """All seconds over all steps, on the settings that every row trained; empty without any.
+
+    trials: seconds, steps, setting and `by`, the column that tells rows apart.
+    """
+    sums = trials.groupby(["setting", by])[["seconds", "steps"]].sum().unstack(by).dropna()
+    seconds, steps = (dict(pd.DataFrame(sums[name]).sum()) for name in ("seconds", "steps"))
+    return {str(row): float(seconds[row]) / float(steps[row]) for row in seconds if steps[row]}
 
 
 def from_trials(trials: pd.DataFrame) -> Details:
@@ -111,6 +143,15 @@ def from_trials(trials: pd.DataFrame) -> Details:
         _learned(trials, select(trials, protocol)),
         _steps(trials),
     )
+
+
+def from_cells(cells: pd.DataFrame) -> dict[tuple[str, str], tuple[float, float, float]]:
+    """Deviation and interval by (row, column) of a folder's cells.csv; empty when it has none."""
+    needed = ["row", "column", "sd", "low", "high"]
+    if not set(needed) <= set(cells):
+        return {}
+    known = cells[needed].dropna()
+    return {(str(r), str(c)): (float(s), float(a), float(b)) for r, c, s, a, b in known.to_numpy()}
 
 
 def _knobs(trials: pd.DataFrame) -> dict[tuple[str, str], tuple[float, ...]]:

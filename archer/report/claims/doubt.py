@@ -1,9 +1,9 @@
 """A refutation needs a full reading: what keeps a doubtful one from being pronounced."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from archer.report.claims import ratios, shapes
+from archer.report.claims import ratios
 from archer.report.claims.clause import Clause
 from archer.report.claims.figures import Figure
 from archer.report.claims.grammar import triggers
@@ -12,16 +12,25 @@ from archer.report.claims.quantities import is_one, is_plain
 from archer.report.claims.rankings import PLACE, places
 from archer.report.claims.statements import Statement
 from archer.report.claims.table import AVERAGE, ScoreTable
-from archer.report.claims.understood import settled, simple, understood
+from archer.report.claims.understood import readable, simple, understood
 from archer.report.claims.verdict import UNCLEAR, Outcome
+
+OTHER_WAY = 0.0011
+_SHARE = re.compile(r"\b(?:keep|kept|retain|preserv|recover|lost|los|shed)\w*\s*$")
+_RANGES = re.compile(r"\b(?:rang|span|run|spread|extend|stretch)\w*(?: from| between| over)?\s*$")
+_HAS = (
+    r"(?:\s|\(|:|=|T\d+|(?:at|with|has|is|of|by|scor\w+|reach\w*|get|gets|achiev\w+|posts?|"
+    r"records?|obtains?|manages?|stands?|sits?|hits?|attains?|finish\w*|lands?|only|just|both|all|"
+    r"each)\b)*"
+)
 
 
 @dataclass(frozen=True)
 class Doubted:
     """`part`, but unchecked where its refutation rests on a reading that is not the only one.
 
-    A figure must be no score, difference or extreme of what its sentence names; a comparison
-    must stand in a clause of which every word is understood.
+    A figure must be no score, difference or extreme of what its sentence names, or have its name
+    right beside it; a comparison must stand in a clause whose words do not limit or turn it.
     """
 
     part: Statement
@@ -38,24 +47,30 @@ def _doubtful(clause: Clause, outcome: Outcome) -> bool:
     clear, tangled = understood(clause), _tangled(clause)
     figures = _figures(clause, outcome.stated) if isinstance(outcome.stated, float) else {}
     placed = figures and PLACE.search(clause.text)
+    if _other_way(outcome) or not (figures or (clear and simple(clause))):
+        return not (clause.plain and readable(clause)) or tangled or _crowd(clause)
     if clear and simple(clause) and not tangled and not placed:
-        if not _of_a_score(clause, outcome.actual):
-            return any(_a_score(clause, figure) for figure in figures.values())
-        return any(
-            _explained(clause, figure, far=not _pinned(clause, where))
+        return _of_a_score(clause, outcome.actual) and any(
+            not _pinned(clause, where) and _explained(clause, figure)
             for where, figure in figures.items()
         )
-    if figures:
-        return any(
-            not (clear and figure.unit in ("", "%") and _pinned(clause, where))
-            and _explained(clause, figure, clear)
-            for where, figure in figures.items()
-        )
-    if not clause.plain or not settled(clause) or not shapes.known(clause):
-        return True
-    if re.search(r"\b(?:hardly|barely|scarcely)\b", clause.text):
-        return True  # "hardly better" is better, or is not
-    return tangled or _crowd(clause)
+    trusted = clear or readable(clause)
+    return any(
+        not (trusted and _like_a_score(figure) and _pinned(clause, where))
+        and _explained(clause, figure, clear)
+        for where, figure in figures.items()
+    )
+
+
+def _like_a_score(figure: Figure) -> bool:
+    return figure.bare or figure.unit in ("", "%")
+
+
+def _other_way(outcome: Outcome) -> bool:
+    """The right difference with the wrong sign: the comparison is false, not the figure."""
+    stated, actual = outcome.stated, outcome.actual
+    signed = isinstance(stated, float) and isinstance(actual, float) and stated * actual < 0
+    return signed and abs(float(stated or 0) + float(actual or 0)) < OTHER_WAY
 
 
 def _of_a_score(clause: Clause, actual: float | str | None) -> bool:
@@ -63,15 +78,6 @@ def _of_a_score(clause: Clause, actual: float | str | None) -> bool:
     models, tasks = names(clause)
     scores = [clause.table.score(m, t) for m in models for t in tasks]
     return isinstance(actual, float) and any(abs(actual - x) < 1e-9 for x in scores)
-
-
-def _a_score(clause: Clause, figure: Figure) -> bool:
-    """Taken for a difference, but a score of the very model and task."""
-    if figure.bound:
-        return False
-    models, tasks = names(clause)
-    scores = [clause.table.score(m, t) for m in models for t in tasks]
-    return any(f.fits(x) == "yes" for f in figure.as_fraction() for x in scores)
 
 
 def _tangled(clause: Clause) -> bool:
@@ -102,22 +108,30 @@ def _stands_for(figure: Figure, stated: float) -> bool:
 def _pinned(clause: Clause, at: tuple[int, int]) -> bool:
     """Its model or its task stands right beside the figure, and nothing else may be meant."""
     before, after = clause.text[: at[0]], clause.text[at[1] :]
-    if any(f.unit in ("points", "pp") or f.sign for f in clause.skeleton.figures):
+    if any(f.sign or not _like_a_score(f) for f in clause.skeleton.figures):
         return False  # perhaps a difference, its unit said elsewhere
     if any(t.sign or not t.verb for t in triggers(clause.text)) or ratios.ANY.search(
         re.sub(r"N\d+", "", clause.text)
     ):
         return False  # perhaps a difference, or one of differences
-    if re.match(r"\s*(?:behind|ahead|below|above|under|over|higher|lower|better|worse)\b", after):
-        return False
     tasks = {t.names for t in clause.skeleton.tasks}
     base = clause.context.base or clause.default_base(None)
     models = {m.names for m in clause.skeleton.models if m != base}
-    if len(tasks) <= 1:
-        of_model = re.search(r"\bM\d+ ?(?:\(|at |: ?|= ?|with |has |is at |reaches )?$", before)
-        return bool(of_model or re.match(r" with M\d", after))
-    beside = re.search(r"\bT\d+ ?(?:\(|: ?|at |by |= ?)?$", before)
-    return len(models) <= 1 and bool(beside or re.match(r"\s*(?:on|in|for|of) T\d", after))
+    if not clause.models() and _RANGES.search(before):
+        return True
+    if re.match(r"\s*of\b", after) and _SHARE.search(before):
+        return False  # "keeps 98 % of T"
+    single = all(m.single for m in clause.skeleton.spoken("M"))
+    if len(models) <= 1 and single and not re.match(r", N\d", after):
+        beside = re.search(rf"\bT\d+{_HAS}$", before)
+        if beside or re.match(r"\s*(?:on|in|for|of) T\d", after):
+            return True
+    if len(tasks) > 1:
+        return False
+    of_model = re.search(rf"\bM\d+{_HAS}$", before)
+    if of_model:
+        return not re.match(r",? ?(?:(?:and|vs\.?|versus|against|or|to|/) ?)?N\d", after)
+    return bool(re.match(r" ?(?:\(|with|for|by|from|under) ?M\d", after))
 
 
 def _explained(clause: Clause, figure: Figure, clear: bool = True, far: bool = True) -> bool:
@@ -127,6 +141,7 @@ def _explained(clause: Clause, figure: Figure, clear: bool = True, far: bool = T
     """
     if figure.bound or (figure.unit == "x" and not clear):
         return not clear
+    figure = without_way(figure, clause)
     table, context = clause.table, clause.context
     base = context.base.single if context.base else table.baseline
     if (is_one if far else is_plain)(figure, table, *names(clause), base):
@@ -135,13 +150,19 @@ def _explained(clause: Clause, figure: Figure, clear: bool = True, far: bool = T
     return not clear and is_plain(figure, table, *everything, base)
 
 
+def without_way(figure: Figure, clause: Clause) -> Figure:
+    """A signed figure is a difference between tasks only where the text goes to one from one."""
+    moves = re.search(r"\b(?:from|between) T\d", clause.text)
+    return replace(figure, sign="") if moves else figure
+
+
 def names(clause: Clause) -> tuple[list[str], list[str]]:
     """Models and tasks that the sentence (or what it hangs on) speaks of."""
     table, context, s = clause.table, clause.context, clause.skeleton
-    models = _distinct([*s.models, context.subject, context.base])
+    models = _distinct([*s.spoken("M"), context.subject, context.base])
     if table.baseline and table.baseline not in models:
         models.append(table.baseline)
-    return models, _distinct([*s.tasks, context.tasks]) or [AVERAGE]
+    return models, _distinct([*s.spoken("T"), context.tasks]) or [AVERAGE]
 
 
 def _distinct(mentions: list[Mention | None]) -> list[str]:

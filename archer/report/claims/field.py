@@ -1,20 +1,14 @@
 """The whole field at once: nested extremes, spreads, leading groups, how many are above a mark."""
 
 import re
+from dataclasses import replace
 
-from archer.report.claims.clause import Clause, tasks_near
+from archer.report.claims.clause import Clause
 from archer.report.claims.combine import All, Any
+from archer.report.claims.extents import Extreme, Spread, Widest, Width
 from archer.report.claims.figures import Figure
-from archer.report.claims.statements import (
-    Extreme,
-    Order,
-    Rank,
-    Spread,
-    Statement,
-    Value,
-    Widest,
-    Width,
-)
+from archer.report.claims.roles import tasks_near
+from archer.report.claims.statements import Order, Rank, Statement, Value
 from archer.report.claims.table import AVERAGE
 
 _HIGH = r"best|highest|top|maximum|peak|largest|greatest"
@@ -36,10 +30,23 @@ _LEADERS = re.compile(
     r"(?:(?:by|on|in|at) T\d+ )?(?:are|is|:)"
 )
 
+_ALL = (
+    r"(?:whatever|whichever|regardless of|across|no matter|in any|for any|with any|for all|in all)"
+)
+_EVERYWHERE = re.compile(
+    rf"(?:(?P<lead>{_ALL}) [^MTN]*?,? )?T(?P<t>\d+) (?:(?P<never>never)|always)? ?(?:\w+ "
+    rf"){{0,2}}N(?P<n>\d+)"
+    rf"(?P<tail>,? (?:{_ALL}|in M\d+|for M\d+)(?: (?:M\d+|[^MTN])*?)?)?\W*"
+)
+_TOGETHER = re.compile(
+    r"\bM(?P<m>\d+) [^MTN]*(?:within N\d+ of (?:each other|1 another)|"
+    r"(?:differ\w*|vary|varies|are apart) by N\d+)"
+)
+
 
 def find(clause: Clause) -> list[Statement]:
     """Statements about all rows together; they take the words and figures that they use."""
-    for finder in (_nested, _spreads, _top_to_bottom, _leaders):
+    for finder in (_nested, _spreads, _top_to_bottom, _leaders, _together, _bounds):
         made = finder(clause)
         if made:
             clause.taken.append((0, len(clause.text)))
@@ -124,6 +131,35 @@ def _top_to_bottom(clause: Clause) -> list[Statement]:
     if not _TOP_TO_BOTTOM.search(clause.text) or task is None or figure is None or not plain:
         return []
     return [Width(task, clause.table.models, figure)]
+
+
+def _together(clause: Clause) -> list[Statement]:
+    """ "All six models land within 0.03 of one another on T"."""
+    match, figure, tasks = _TOGETHER.search(clause.text), _one_figure(clause), clause.tasks()
+    if match is None or figure is None or len(tasks) > 1 or len(clause.models()) > 1:
+        return []
+    group = clause.skeleton.models[int(match["m"])]
+    near = tasks[0][2] if tasks else clause.context.tasks
+    if not group.names[1:] or group.quant != "each" or near is None or near.quant != "each":
+        return []
+    most = replace(figure, bound="<", approx=False)
+    ways = [All(tuple(Width(t, rows, most) for t in near.names)) for rows in group.readings]
+    return [Any(tuple(ways))]
+
+
+def _bounds(clause: Clause) -> list[Statement]:
+    """ "T never dips below 0.99, whichever model you pick": of every row."""
+    match = _EVERYWHERE.fullmatch(clause.text)
+    if match is None or not (match["never"] or match["lead"] or match["tail"]):
+        return []
+    task, figure = clause.skeleton.tasks[int(match["t"])], clause.skeleton.figures[int(match["n"])]
+    some = any(clause.table.models not in m.readings for _, _, m in clause.models())
+    if not figure.bound or task.quant != "each" or len(task.readings) > 1 or some:
+        return []
+    bound = {">": "<", "<": ">"}[figure.bound] if match["never"] else figure.bound
+    whole = replace(figure, bound=bound)
+    rows = clause.table.models
+    return [All(tuple(Value(m, t, whole) for m in rows for t in task.names))]
 
 
 def _leaders(clause: Clause) -> list[Statement]:

@@ -9,7 +9,7 @@ TINY = 1e-9
 
 @dataclass(frozen=True)
 class Figure:
-    """A number as it stands in the text.
+    """A number as it stands in the text; bare: one without a unit in a table of percentages.
 
     value: unsigned; sign: "+", "-" or "" as written; decimals: digits behind the point; unit: "",
     "%", "pp" or "x"; approx: "about" and the like; bound: ">" (at least, above), "<" or "".
@@ -22,6 +22,7 @@ class Figure:
     approx: bool = False
     bound: str = ""
     spread: float | None = None
+    bare: bool = False
 
     @property
     def signed(self) -> float:

@@ -138,9 +138,10 @@ ELSEWHERE = re.compile(
     r"last (?:week|month|year|run|report|time)|quick preset|preset|claim(?:s|"
     r"ed)?|reported|allegedly|supposed(?:ly)?|"
     r"half of|quarter of|error rate|errors?|per token|checkpoint|initiali[sz]ation|"
-    r"gradient|tuned|untuned|sweep|swept|"
-    r"compute|wall[- ]clock|memory footprint|state size|sd|σ|statistical(?:ly)?|"
-    r"significan\w+|p-value|confidence|noise floor|upper bound|"
+    r"gradient|tuned|untuned|(?<!clean )sweep|swept|"
+    r"compute|wall[- ]clock|memory footprint|state size|sd|deviations?|standard error|σ|"
+    r"statistical(?:ly)?|"
+    r"significan\w+|p-value|confidence|intervals?|ci|noise floor|upper bound|"
     r"maximum possible|perfect)\b"
 )
 # What the grammar does not follow: it may confirm, but not refute, in such a clause.

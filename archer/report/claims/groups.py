@@ -4,18 +4,22 @@ import re
 from collections import Counter
 from dataclasses import replace
 
+from archer.report.claims.counted import BARE_COUNT, bare_count, quantified
 from archer.report.claims.mentions import Mention, Skeleton, add_models, add_tasks
-from archer.report.claims.names import (
-    group_of,
-    task_group,
-)
+from archer.report.claims.names import group_of
 from archer.report.claims.table import ScoreTable, words
+from archer.report.claims.task_names import task_group
 
 _QUANT = (
-    r"(?:all but \d+(?: of)?|only \d+(?: of)?|all of|each of|every one of|none of|neither of|"
+    r"(?:half(?: of)?|all but \d+(?: of)?|only \d+(?: of)?|all of|each of|every one of|none of|"
+    r"neither of|"
     r"most of|both of|some of|either of|any of"
 )
+
+
 _QUANT += r"|only|all|each|every|none|no|neither|most|both|some|several|any|the other|the remaining"
+
+
 _QUANT += (
     r"|the rest of|at least \d+(?: of| out of)?|exactly \d+(?: of| out of)?|"
     r"other|the|\d+(?: of| out of)?)"
@@ -25,12 +29,18 @@ _QUANT += (
 _MODEL_NOUN = (
     r"(?:models|variants|rules|rows|methods|architectures|modifications|mixers|configurations"
 )
+
+
 _MODEL_NOUN += (
     r"|mechanisms|networks|nets|detectors|optimi[sz]ers|backbones|encoders|"
-    r"runs|ones|agents|algorithms|players|ablations|classifiers|decoders|learners|approaches|alternatives|candidates|entries|competitors|others|"
+    r"runs|ones|agents|algorithms|players|ablations|classifiers|decoders|learners|approaches|"
+    r"alternatives|candidates|entries|competitors|others|"
     r"baselines|systems"
 )
+
+
 _MODEL_NOUN += (
+    r"|ablation|configuration|option|contender|mixer|mechanism|decoder|alternative|competitor"
     r"|model|variant|rule|row|network|detector|optimi[sz]er|backbone|encoder|"
     r"agent|algorithm|approach|method|architecture|modification|candidate|entry|system)"
 )
@@ -63,6 +73,14 @@ _VARIANT_NOUNS = (
 )
 
 
+_LENGTHS = r"(?:context |sequence |input |window )?(?:lengths?|sizes?|windows?)|contexts?"
+
+
+def _lengths(table: ScoreTable) -> bool:
+    """Are the columns lengths: "2k", "4k"?"""
+    return all(re.fullmatch(r"\d+ ?[kKmM]?", task) for task in table.tasks)
+
+
 def lift_groups(table: ScoreTable, text: str, s: Skeleton) -> str:
     def tasks(match: re.Match[str]) -> str:
         return _task_group(table, match, s)
@@ -71,7 +89,8 @@ def lift_groups(table: ScoreTable, text: str, s: Skeleton) -> str:
         return _model_group(table, match, s)
 
     quant, of = rf"\b(?P<q>{_QUANT}) ", r"(?:of )?(?:the )?(?:total )?(?:(?P<n>\d+) )?"
-    task = rf"{quant}{of}(?P<adj>(?:{_WORD} ){{0,2}})(?P<noun>{_TASK_NOUN})\b"
+    nouns = _TASK_NOUN if not _lengths(table) else f"{_TASK_NOUN[:-1]}|{_LENGTHS})"
+    task = rf"{quant}{of}(?P<adj>(?:{_WORD} ){{0,2}})(?P<noun>{nouns})\b"
     text = re.sub(task, tasks, text)
     recall = (
         rf"{quant}{of}(?P<adj>recall) ?(?P<noun>{_TASK_NOUN}|variants|settings|"
@@ -84,6 +103,7 @@ def lift_groups(table: ScoreTable, text: str, s: Skeleton) -> str:
         tasks,
         text,
     )
+    text = re.sub(BARE_COUNT, lambda m: bare_count(table, m, s), text)
     text = _plurals(table, text, s)
     model = rf"{quant}{of}(?P<adj>(?:(?:{_WORD}|M\d+) ){{0,3}})(?P<noun>{_MODEL_NOUN})\b"
     text = re.sub(model, models, text)
@@ -141,6 +161,7 @@ def _task_group(table: ScoreTable, match: re.Match[str], s: Skeleton) -> str:
     quant = match["q"].strip() if match["q"] else "all"
     adjective = (match["adj"] or "").strip()
     plural = (match["noun"] or "tasks").endswith("s") or quant in ("every", "each", "no", "any")
+    plural = plural or bool(re.search(r"\d", quant))
     other = bool(re.search(r"\b(?:other|remaining|rest)\b", f"{quant} {adjective}"))
     adjective = re.sub(r"\b(?:other|remaining|rest|of|the)\b", "", adjective).strip()
     names = task_group(table, adjective)
@@ -148,7 +169,7 @@ def _task_group(table: ScoreTable, match: re.Match[str], s: Skeleton) -> str:
         return match[0] if not plural else " unknowngroup "
     if other:
         names = tuple(t for t in names if all(t not in m.names for m in s.tasks))
-    mention = _quantified(quant, match["n"], names)
+    mention = quantified(quant, match["n"], names)
     return f" {add_tasks(s, mention)} " if mention else " unknowngroup "
 
 
@@ -174,7 +195,7 @@ def _model_group(table: ScoreTable, match: re.Match[str], s: Skeleton) -> str:
         kept = [tuple(n for n in r if n not in spoken) for r in readings]
         readings = [r for r in kept if r] or readings
     sized = [r for r in readings if match["n"] and len(r) == int(match["n"])]
-    mention = _quantified(quant, match["n"], (sized or readings)[0])
+    mention = quantified(quant, match["n"], (sized or readings)[0])
     if mention is None:
         return " unknowngroup "
     if match["n"] or re.fullmatch(r"\d+", quant):
@@ -201,33 +222,3 @@ def _readings(
     family = tuple(m for m in without if words(table.baseline)[0] in words(m)) or without
     ways = [without, family, every] if noun in _VARIANT_NOUNS else [every, without]
     return list(dict.fromkeys(ways))
-
-
-def _quantified(quant: str, size: str | None, names: tuple[str, ...]) -> Mention | None:
-    """A group with its quantifier, or None when the group's stated size is not its size."""
-    number = re.search(r"\d+", quant)
-    if number and quant.startswith("all but"):
-        return Mention((names,), "count", len(names) - int(number[0]), group=True)
-    if number and quant.startswith("only"):
-        return Mention((names,), "count", int(number[0]), group=True)
-    if number and re.search(r"\bof\b", quant) is None and size is None:
-        count = int(number[0])
-        if "at least" not in quant and "exactly" not in quant and count == len(names):
-            return Mention((names,), "each", group=True)
-        if count > len(names):
-            return None
-        return Mention((names,), "count", count, "at least" in quant, group=True)
-    if number:
-        if size and int(size) != len(names):
-            return None
-        return Mention((names,), "count", int(number[0]), "at least" in quant, group=True)
-    if size and int(size) != len(names):
-        if int(size) < len(names) and quant in ("the", "all", "only"):
-            return Mention((names,), "count", int(size), group=True)
-        return None
-    first = quant.split()[0] if quant else "all"
-    kinds = {"none": "none", "no": "none", "neither": "none", "most": "most"}
-    kinds |= {"any": "any", "some": "any", "several": "any", "either": "any"}
-    if first == "both" and len(names) != 2:
-        return None
-    return Mention((names,), kinds.get(first, "each"), group=True)

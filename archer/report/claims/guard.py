@@ -24,11 +24,11 @@ def guarded(made: Statement, clause: Clause, *figures: Figure) -> Statement:
 def _explanations(clause: Clause, figure: Figure) -> Statement:
     table, context = clause.table, clause.context
     mentions = [
-        m for m in (*clause.skeleton.models, context.subject, context.base) if m is not None
+        m for m in (*clause.skeleton.spoken("M"), context.subject, context.base) if m is not None
     ]
     models = {n for m in mentions for r in m.readings for n in r}
     models |= {table.baseline} if table.baseline else set()
-    topics = [t for t in (*clause.skeleton.tasks, context.tasks) if t is not None]
+    topics = [t for t in (*clause.skeleton.spoken("T"), context.tasks) if t is not None]
     tasks = {n for t in topics for n in t.names} or {AVERAGE}
     bare = Figure(figure.value, figure.decimals, figure.unit, "", figure.approx)
     values = [Value(m, t, bare) for m in models for t in tasks]

@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import partial
 
 from archer.report.claims.mentions import Mention, Skeleton, add_models
-from archer.report.claims.table import ScoreTable, words
+from archer.report.claims.table import AVERAGE, ScoreTable, words
 
 
 def merge_mentions(table: ScoreTable, s: Skeleton) -> None:
@@ -27,6 +27,16 @@ def merge_mentions(table: ScoreTable, s: Skeleton) -> None:
     s.text = re.sub(r"\bM(\d+) \(M(\d+)\)", lambda m: _same_again(m, s), s.text)
     s.text = re.sub(r"\bM(\d+) M(\d+)\b", lambda m: _keep_variant(m, s, base), s.text)
     s.text = re.sub(r"\bM(\d+) (?:of|on top of) M(\d+)\b", lambda m: _family(table, m, s), s.text)
+    s.text = re.sub(
+        r"\bT(\d+) (?:(?:over|across|of|for|on|in) )?T(\d+)\b",
+        lambda m: _whole(table, m, s),
+        s.text,
+    )
+    s.text = re.sub(_REMOVING, lambda m: _removed(m, s), s.text)
+    s.text = re.sub(r"(?<!of )(?<!among )(?<!in )\bunknowngroup (?=M\d)", " ", s.text)
+    if base is not None:
+        onto = r"\b(?:adding|plugging|inserting|bolting) (M\d+) (?:in|on)?to M(\d+)"
+        s.text = re.sub(onto, lambda m: _onto(m, s, base), s.text)
     s.text = _opening_exception(s.text, s)
     for kind, mentions in (("M", s.models), ("T", s.tasks)):
         s.text = _exceptions(s.text, kind, mentions)
@@ -45,6 +55,35 @@ def _family(table: ScoreTable, match: re.Match[str], s: Skeleton) -> str:
     return add_models(s, replace(group, readings=(kept or group.names,)))
 
 
+def _whole(table: ScoreTable, match: re.Match[str], s: Skeleton) -> str:
+    """ "The average over all tasks": the average."""
+    first, second = s.tasks[int(match[1])], s.tasks[int(match[2])]
+    whole = first.names == (AVERAGE,) and second.names == table.tasks and second.quant == "each"
+    return f"T{match[1]}" if whole else match[0]
+
+
+_REMOVING = (
+    r"\b(?:(?:by |with |once |after |when )?(?:removing|dropping|disabling|omitting|ablating|"
+    r"deleting|"
+    r"cutting|losing|leaving out|turning off|taking (?:out|away)|switching off)|without|"
+    r"(?:removal|loss|absence) of) M(\d+)\b"
+)
+
+
+def _removed(match: re.Match[str], s: Skeleton) -> str:
+    """ "Removing the gate costs ...": the row `no_gate`, by its name."""
+    name = s.models[int(match[1])].single or ""
+    lacking = {"no", "without", "off", "minus", "wo", "non"} & set(words(name))
+    by = "by " if match[0].startswith("by ") else ""
+    return f"{by}M{match[1]}" if lacking else match[0]
+
+
+def _onto(match: re.Match[str], s: Skeleton, base: str) -> str:
+    """ "Adding decay to delta": decay, against the baseline."""
+    onto_base = s.models[int(match[2])].single == base
+    return f"{match[1]} relative to M{match[2]}" if onto_base else match[0]
+
+
 def _same_again(match: re.Match[str], s: Skeleton) -> str:
     """ "the convolution-free model (conv_off)": the name in parentheses settles it."""
     first, second = s.models[int(match[1])], s.models[int(match[2])]
@@ -55,6 +94,10 @@ def _same_again(match: re.Match[str], s: Skeleton) -> str:
 
 def _keep_variant(match: re.Match[str], s: Skeleton, base: str | None) -> str:
     first, second = s.models[int(match[1])], s.models[int(match[2])]
+    both = {n for r in first.readings for n in r if second.single and len(first.readings) > 1}
+    both = {n for n in both if set(words(second.single or "")) <= set(words(n))}
+    if len(both) == 1:  # "the gated Hebb rule", of two gated ones
+        return add_models(s, Mention(((both.pop(),),)))
     if first.single == base and base is not None and not second.group:
         return f"M{match[2]}"
     if first.single and second.single and _extends(second.single, first.single):
@@ -83,7 +126,8 @@ def _exceptions(text: str, kind: str, mentions: list[Mention]) -> str:
             return match[0]
         out = {n for g in match.groups()[1:3] if g for n in mentions[int(g)].names}
         readings = tuple(tuple(n for n in r if n not in out) for r in group.readings)
-        mentions.append(replace(group, readings=readings))
+        out = {n for n in out if any(n in r for r in group.readings)}
+        mentions.append(replace(group, readings=readings, but=tuple(sorted(out))))
         there = f" where on {kind}{match[2]}" if match["where"] else ""
         return f"{kind}{len(mentions) - 1},{there} " if there else f"{kind}{len(mentions) - 1} "
 

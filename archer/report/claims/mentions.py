@@ -1,6 +1,7 @@
 """What a sentence speaks of: names, and the sentence with them lifted out."""
 
-from dataclasses import dataclass, field, replace
+import re
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from archer.report.claims.figures import Figure
@@ -14,7 +15,7 @@ class Mention:
     """Names meant, in order; several readings when it is unclear which.
 
     quant: "each", "none", "most", "only", "any" or "count" (exactly `count`, at least with
-    `at_least`); plain: a single name.
+    `at_least`); but: those that a group is said to leave out.
     """
 
     readings: tuple[tuple[str, ...], ...]
@@ -22,6 +23,7 @@ class Mention:
     count: int = 0
     at_least: bool = False
     group: bool = False
+    but: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -48,8 +50,10 @@ class Skeleton:
     lifted: str = ""
     beside: list["Statement"] = field(default_factory=list)
 
-    def with_text(self, text: str) -> "Skeleton":
-        return replace(self, text=text)
+    def spoken(self, kind: str) -> list[Mention]:
+        """The models ("M") or tasks ("T") that no merging has taken out of the text."""
+        mentions = self.models if kind == "M" else self.tasks
+        return [m for i, m in enumerate(mentions) if re.search(rf"\b{kind}{i}\b", self.text)]
 
 
 def add_tasks(s: Skeleton, mention: Mention) -> str:

@@ -10,10 +10,14 @@ from archer.report.claims.table import ScoreTable, words
 
 # Words of row names that say nothing about the model by themselves.
 _FILLER = {"state", "update", "in", "for", "loop", "layer", "net", "model", "rule", "the", "of"}
+
+
 _FILLER |= {"variant", "version", "base", "baseline", "with", "and", "v1", "linear"}
+
+
 _DEPTH = re.compile(r"\d+l(ayers?)?$")
-# Words too common to mean a column by themselves; they count beside a task word or in a list.
-_COMMON = {"context", "copy", "task", "test", "accuracy", "in", "set", "long", "short", "state"}
+
+
 # Words of row names that prose uses all the time.
 _PROSE = {
     "off",
@@ -30,11 +34,23 @@ _PROSE = {
     "none",
     "best",
 }
+
+
 _PROSE |= {"three", "four", "five", "six", "seven", "eight", "nine", "ten", "both", "each", "only"}
+
+
 _PROSE |= {"other", "same", "next", "second", "third", "single", "double", "many", "few", "no"}
+
+
 _PROSE |= {"first", "last", "half", "top", "more", "less", "dim", "run", "test"}
-_NOT_ACRONYMS = {"AN", "AS", "AT", "BE", "BY", "DO", "GO", "IF", "IN", "IS", "IT", "ME", "MY", "NO"}
-_NOT_ACRONYMS |= {"OF", "ON", "OR", "SO", "TO", "UP", "US", "WE", "CI", "SD", "VS", "LR", "WD"}
+
+
+NOT_ACRONYMS = {"AN", "AS", "AT", "BE", "BY", "DO", "GO", "IF", "IN", "IS", "IT", "ME", "MY", "NO"}
+
+
+NOT_ACRONYMS |= {"OF", "ON", "OR", "SO", "TO", "UP", "US", "WE", "CI", "SD", "VS", "LR", "WD"}
+
+
 _SPELLINGS = {
     "attention": r"(?:attention|attn\.?)",
     "error": r"err(?:or)?",
@@ -108,6 +124,9 @@ def model_aliases(table: ScoreTable) -> list[Alias]:
             text = "".join(own[model])
             if len(text) > 2 and not text.isdigit() and text not in _PROSE:
                 add(join(own[model]), (model,))
+            elif re.fullmatch(r"[a-z]\d", text):  # "E5" for `e5_base`
+                add(text, (model,), True)
+                add(text.upper(), (model,), True)
     for pattern, names in _single_words(own).items():
         add(pattern, names)
     for model, parts in named.items():
@@ -175,7 +194,7 @@ def _single_words(own: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]
 def _initials(parts: tuple[str, ...], own: tuple[str, ...]) -> set[str]:
     plain = [w for w in parts if not _DEPTH.match(w)]
     grams = {"".join(w[0] for w in chosen).upper() for chosen in (plain, own) if len(chosen) >= 2}
-    return {letters for letters in grams if letters.isalpha()} - _NOT_ACRONYMS
+    return {letters for letters in grams if letters.isalpha()} - NOT_ACRONYMS
 
 
 def _baseline_patterns(parts: tuple[str, ...]) -> list[str]:
@@ -185,57 +204,6 @@ def _baseline_patterns(parts: tuple[str, ...]) -> list[str]:
     patterns = [rf"{kind}[\s_-]*(?:{'|'.join(names)})(?:[\s_-]*(?:net|rule|baseline))?"]
     patterns += [rf"(?:{n})[\s_-]*(?:net\b|rule\b)?(?:[\s_-]*baseline)?" for n in names]
     return [*patterns, rf"{kind}[\s_-]*(?:model|row|rule|net|run)?(?<![\s_-])"]
-
-
-def task_aliases(table: ScoreTable) -> list[Alias]:
-    """All ways to write each column; bare common words only where they cannot be prose."""
-    named = {task: words(task) for task in table.tasks}
-    seen = Counter(w for parts in named.values() for w in set(parts))
-    found: dict[str, Alias] = {}
-
-    def add(pattern: str, task: str, exact: bool = False) -> None:
-        found.setdefault(pattern, Alias(pattern, (task,), exact))
-
-    for task, parts in named.items():
-        add(re.escape(task), task)
-        if len(task) > 2:
-            add(_loose(parts), task)
-        for word in parts:
-            if seen[word] == 1 and len(word) > 2 and word not in _COMMON:
-                add(spelling(word), task)
-            elif seen[word] == 1 and word in _COMMON and len(parts) > 1:
-                add(rf"(?<=\bon )(?:{spelling(word)})", task)
-                add(rf"(?:{spelling(word)})(?=\s+(?:tasks?|recall)\b)", task)
-        if len(parts) >= 2:
-            letters = "".join(w[0] for w in parts).upper()
-            if letters not in _NOT_ACRONYMS:
-                add(letters, task, True)
-        if parts == ("context", "recall") or parts == ("in", "context", "recall"):
-            add("ICR", task, True)
-            add(r"in[- ]context(?:[- ]recall)?(?: learning)?", task)
-        if parts[-1] == "copy":
-            add(r"cop(?:y|ying)\b(?=\s+(?:tasks?|score|accuracy))", task)
-            add(r"copying", task)
-    return sorted(found.values(), key=lambda alias: -len(alias.pattern))
-
-
-def _loose(parts: tuple[str, ...]) -> str:
-    """Fuzzy Recall may be written fuzzy in-context recall; Context Recall, in-context recall."""
-    inner = [spelling(p) for p in parts]
-    if parts[-1] == "recall":
-        inner[-1] = r"(?:in[- ]context[- ])?recall"
-        if parts[0] == "context":
-            return r"(?:in[- ])?context[- ]*recall"
-    return r"[\s_\-]*".join(inner)
-
-
-AVERAGE_WORDS = (
-    r"(?:(?:over)?all|six|global|macro|plain|mad|aggregate|simple|unweighted)?[- ]?"
-    r"(?:six[- ]task )?"
-    r"(?:on average|average[ds]?|averaging|avg\.?|mean|overall)"
-    r"(?: (?:score|accuracy|performance|result|value)s?)?"
-    r"(?: (?:over|across|of) (?:all |the )*(?:six |6 )?(?:tasks|columns|benchmarks))?"
-)
 
 
 def group_of(table: ScoreTable, adjective: str) -> list[tuple[str, ...]] | None:
@@ -259,13 +227,3 @@ def group_of(table: ScoreTable, adjective: str) -> list[tuple[str, ...]] | None:
         return None
     without = tuple(m for m in chosen if m != table.baseline)
     return [chosen] if without == chosen or not without else [chosen, without]
-
-
-def task_group(table: ScoreTable, adjective: str) -> tuple[str, ...] | None:
-    """Columns meant by "<adjective> tasks": those with that word in their name."""
-    wanted = re.findall(r"[a-z0-9]+", adjective.lower())
-    if not wanted or wanted in (["mad"], ["benchmark"]):
-        return table.tasks
-    pattern = re.compile(r"\b" + spelling(wanted[-1]))
-    chosen = tuple(t for t in table.tasks if pattern.search(" ".join(words(t))))
-    return chosen if len(chosen) > 1 and len(wanted) == 1 else None

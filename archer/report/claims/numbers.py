@@ -14,41 +14,6 @@ NUMBER_WORDS = {
 }
 
 
-# Numbers that are not scores: hyper-parameters, sizes, places in the text, dates.
-_NOT_A_SCORE = [
-    r"https?://\S+",
-    r"\b\d{4}-\d{2}-\d{2}\b",
-    r"\barxiv[: ]*\d{4}\.\d+",
-    r"(?:§|\b(?:section|sec\.|table|tab\.|figure|fig\.|eq\.|equation|"
-    r"step|version|appendix|chapter|v))\s*\(?\d+(?:\.\d+)*\)?",
-    r"\[\d+\]",
-    r"\b\d+\.\d+\.\d+\b",
-    r"\b\d+\.\d+ (?:of|out of) \d+(?![.\d])",
-    r"\b(?:with|at|over|using|n\s*=)?\s*\d+\s*%\s*(?:confidence|ci\b|interval|credible)",
-    r"\b\d+(?:\.\d+)?[\s-]*(?:k|m|b|million|billion)\b(?:\s*param\w*)?",
-    r"\b\d+(?:[.,]\d+)*(?:e-?\d+)?[\s-]*(?:layers?|heads?|seeds?|settings?|"
-    r"epochs?|steps?|tokens?|runs?|"
-    r"trials?|param\w*|dims?|dimensions?|members?|chunks?|gpus?|hours?|"
-    r"minutes?|min\b|seconds?|secs?|"
-    r"s\b|ms\b|gb\b|gib\b|mb\b|examples?|instances?|sequences?|batches|"
-    r"h\b|bits?|digits?|decimals?)",
-    r"(?:\b(?:lr|learning[ -]rate|wd|weight[ -]decay|mu_?\d?|tau|lambda|"
-    r"gamma|beta_?\d?|eps(?:ilon)?|alpha|"
-    r"eta|kappa|sigma|rho|seeds?|dim(?:ension)?|d_\w+|chunk(?:[ -]size)?|"
-    r"batch(?:[ -]size)?|vocab(?:ulary)?(?:[ -]size)?|"
-    r"length|seq_len|epochs?|steps?|noise(?: level)?|frac_noise|dropout|"
-    r"scale|temperature|threshold|momentum coefficient|"
-    r"coefficient|width|depth|size|p(?:-value)?|n|k|d|c|t|z|r)|[μτλγβεαηκσρ]\w?)\s*"
-    r"(?:=|:|<|>|≤|≥|≈|∈|of|is|at|to)\s*[{(\[]?\s*\d+(?:\.\d+)?(?:e-?\d+)?"
-    r"(?:\s*(?:,|and|or|to)\s*\d+(?:\.\d+)?(?:e-?\d+)?)*[})\]]?",
-    r"\b\d+(?:\.\d+)?e-?\d+\b",
-    r"\b(?:19|20)\d{2}\b",
-]
-
-
-MASK = re.compile("|".join(f"(?:{p})" for p in _NOT_A_SCORE), re.IGNORECASE)
-
-
 _UNIT = (
     r"\s*(?P<unit>%[- ]?points?|percentage[- ]points?|percent[- ]points?|"
     r"%|percent\b|per cent\b|pp\b|ppts?\b|"
@@ -60,8 +25,10 @@ _BEFORE = (
     r"(?P<pre>(?:(?:about|around|roughly|approximately|approx\.?|circa|"
     r"ca\.|nearly|almost|close to|some|"
     r"just under|just over|just below|just above|at least|no less than|more than|over|above|"
-    r"exceed(?:s|ing)?|clear(?:s|ed|ing)|past|pass(?:es|ing)|cross(?:es|ing)|surpass(?:es|"
-    r"ing)|greater than|higher than|at most|no more than|less than|below|"
+    r"exceed(?:s|ed|ing)?|clear(?:s|ed|ing)?|past|pass(?:es|ed|ing)?|cross(?:es|ed|ing)?|"
+    r"surpass(?:es|ed|ing)?|tops?|topped|beats?|breaks?|north of|upwards of|in excess of|"
+    r"better than|beyond|south of|beneath|worse than|short of|shy of|"
+    r"greater than|higher than|at most|no more than|less than|below|"
     r"under|up to|lower than|"
     r"fewer than|as much as)\s+)+|[≈~∼><≥≤]\s*)?"
 )
@@ -110,13 +77,14 @@ _SLASHED = re.compile(r"((?:[+\-−]?\d+\.\d+ ?/ ?)+[+\-−]?\d+\.\d+) ?(pp|ppts
 
 
 _LESS = re.compile(
-    r"at most|no more than|less than|below|under|up to|lower than|fewer than|as much as|<|≤"
+    r"at most|no more than|less than|below|under|up to|lower than|fewer than|as much as|"
+    r"south of|beneath|worse than|short of|shy of|<|≤"
 )
 
 
 _MORE = re.compile(
-    r"at least|no less than|more than|over|above|exceed|clear|past|pass(?:es|ing)|cross|"
-    r"surpass|greater than|higher than|>|≥"
+    r"at least|no less than|more than|over|above|exceed|clear|past|pass|cross|surpass|top|beat|"
+    r"break|north of|upwards of|in excess of|better than|beyond|greater than|higher than|>|≥"
 )
 
 
@@ -151,7 +119,7 @@ def _figure(match: re.Match[str]) -> Figure:
 
 def in_percent(figure: Figure) -> Figure:
     """In a table of percentages 1.3 means a percent, though 0.013 may be written too."""
-    return replace(figure, unit="points") if figure.unit == "" else figure
+    return replace(figure, unit="points", bare=True) if figure.unit == "" else figure
 
 
 def _range_figures(match: re.Match[str]) -> tuple[Figure, Figure] | None:
@@ -183,7 +151,10 @@ def lift_numbers(text: str, s: Skeleton) -> str:
         both = _range_figures(match)
         word = re.search(r"\bto\b", match[0])
         start = text_before(match)
-        spans = re.search(r"\b(?:rang|span|var|spread|lie|stretch)\w* from\s*$", start)
+        spans = re.search(
+            r"\b(?:rang|span|var|spread|lie|stretch|run|extend|fluctuat)\w* (?:\w+ )?from\s*$",
+            start,
+        )
         if (
             both
             and re.match(r"[+\-−]?[\d.]+\s*(?:%|pp|points?)", match[0][len(match["pre"] or "") :])
@@ -193,7 +164,9 @@ def lift_numbers(text: str, s: Skeleton) -> str:
         if both is None or (re.search(r"\bfrom\s*$", start) and not spans):
             return _split_from_to(match, s) if both else match[0]
         if word and re.search(
-            r"\b(?:T\d+|M\d+|drops?|rises?|falls?|improves?|increases?)\s*\(?[:=]?\s*$", start
+            r"\b(?:T\d+|M\d+|drops?|rises?|falls?|improves?|increases?|leads?|"
+            r"wins?)\s*\(?[:=]?\s*$",
+            start,
         ):
             return _split_from_to(match, s)
         s.ranges.append(both)
@@ -229,9 +202,16 @@ def _split_from_to(match: re.Match[str], s: Skeleton) -> str:
 
 def count_words(text: str) -> str:
     words = "|".join(NUMBER_WORDS)
-    text = re.sub(r"\b(\d\S*(?: %)?) or (?:above|more|higher|better)\b", r"at least \1", text)
-    text = re.sub(r"\b(\d\S*(?: %)?) or (?:below|less|lower|worse)\b", r"at most \1", text)
+    text = re.sub(
+        r"\b(\d\S*(?: %)?) (?:or|and) (?:above|more|higher|better|up|upwards)\b",
+        r"at least \1",
+        text,
+    )
+    text = re.sub(
+        r"\b(\d\S*(?: %)?) (?:or|and) (?:below|less|lower|worse|under)\b", r"at most \1", text
+    )
     text = re.sub(r"\bhalf (?:a |of a )?(?:percentage )?point\b", "0.5 points", text)
     text = re.sub(r"\b(?:a|one) (?:full |whole )?(?:percentage )?point\b", "1 point", text)
+    text = re.sub(r"\b(\d\S*(?: (?:%|points?|pp))?) or (?:so|thereabouts)\b", r"about \1", text)
     text = re.sub(rf"\b({words})\b", lambda m: str(NUMBER_WORDS[m[1]]), text)
     return re.sub(r"\b(\d)(?:/|[ -]of[ -])(\d)(?![.\d])\b", r"\1 of \2", text)

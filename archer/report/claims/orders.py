@@ -1,13 +1,16 @@
 """Comparisons without a number: "beats delta on Memorize", "hurts Compress", "best of both"."""
 
 import re
+from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 
-from archer.report.claims.clause import Clause, Roles, build, quantify, roles, tasks_near
-from archer.report.claims.combine import All, Any, Not
+from archer.report.claims.build import build, quantify
+from archer.report.claims.clause import Clause
+from archer.report.claims.combine import All, Any, Never, Not
 from archer.report.claims.grammar import STRONG, Trigger, triggers
 from archer.report.claims.mentions import Mention
+from archer.report.claims.roles import Roles, roles, tasks_near
 from archer.report.claims.statements import Order, Statement
 from archer.report.claims.table import AVERAGE
 
@@ -69,58 +72,11 @@ def _listed(clause: Clause) -> list[Statement]:
 
 def _speaks(clause: Clause, trigger: Trigger) -> bool:
     """A word of direction that compares two models, not one of many other uses of the word."""
-    text = clause.text
-    after, before = text[trigger.end :], text[: trigger.start]
+    after, before = clause.text[trigger.end :], clause.text[: trigger.start]
     if trigger.sign == 0 or re.match(r"\s*(?:bound|than N|N\d|to N\d|from N\d|R\d)", after):
         return False
-    if re.match(r"(?:in |of )?(?:\w+ )?(?:below|above|under|over)", trigger.word) and not re.match(
-        r"\s*(?:M\d|both|all)", after
-    ):
-        return False
-    if trigger.word in ("larger", "greater", "smaller", "bigger") and not re.search(
-        r"M\d|^it\b", before
-    ):
-        return False  # of some difference, not of a score
-    if trigger.word in (
-        "larger",
-        "greater",
-        "smaller",
-        "lead",
-        "edge",
-        "cost",
-        "hit",
-        "costs",
-        "cuts",
-        "cut",
-        "gains",
-        "gain",
-        "adds",
-        "added",
-        "pushes",
-    ):
-        return bool(re.search(r"[MT]\d", after)) and bool(
-            re.search(r"M\d|^it\b", before) or re.search(r"M\d", after)
-        )
-    if trigger.word in (
-        "drop",
-        "fall",
-        "rise",
-        "jump",
-        "lift",
-        "boost",
-        "benefit",
-        "dip",
-        "loss",
-        "losses",
-        "increase",
-        "decrease",
-        "reduction",
-    ):
-        return bool(
-            re.match(r"\s*(?:on|in|for|over|to|of)? ?[MT]\d", after)
-            or re.search(r"[MT]\d \w*$", before)
-        )
-    return True
+    of_difference = trigger.word in ("larger", "greater", "smaller", "bigger")
+    return not of_difference or bool(re.search(r"M\d|^it\b", before))
 
 
 def _order(clause: Clause, trigger: Trigger) -> Statement | None:
@@ -128,6 +84,8 @@ def _order(clause: Clause, trigger: Trigger) -> Statement | None:
     if who is None:
         return _overall(clause, trigger)
     negated = clause.negated(trigger.start)
+    if negated and who.subject.quant != "none":  # "on any": on none
+        who = replace(who, tasks=tuple(_each(t) for t in who.tasks))
     strong = (
         bool(STRONG.search(clause.text[max(0, trigger.start - 25) : trigger.end + 25]))
         and not negated
@@ -139,6 +97,10 @@ def _order(clause: Clause, trigger: Trigger) -> Statement | None:
         return Not(order) if negated else order
 
     return build(make, who, every=clause.table.models)
+
+
+def _each(tasks: Mention) -> Mention:
+    return replace(tasks, quant="each") if tasks.quant == "any" else tasks
 
 
 def _overall(clause: Clause, trigger: Trigger) -> Statement | None:
@@ -166,5 +128,10 @@ def _overall(clause: Clause, trigger: Trigger) -> Statement | None:
         readings = [
             build(lambda m, o, t: Order(m, o, t, trigger.sign), everywhere, every=table.models)
         ]
+    if re.search(r"\bnever\b", clause.text[: trigger.start]):
+        everywhere = Roles(who.subject, who.base, (Mention((table.tasks,)),))
+        return build(
+            lambda m, o, t: Never(Order(m, o, t, trigger.sign)), everywhere, every=table.models
+        )
     both: Statement = Any(tuple(readings))
     return None if clause.negated(trigger.start) else both

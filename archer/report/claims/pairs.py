@@ -1,14 +1,18 @@
 """Several scores side by side: "0.779 vs 0.403", "from 0.442 to 0.432", "0.1, 0.2 and 0.3"."""
 
 import re
+from dataclasses import dataclass
 
 from archer.report.claims.attach import task_of
-from archer.report.claims.clause import Clause, inherited_subject
+from archer.report.claims.clause import Clause
 from archer.report.claims.combine import All, Any, Unsure
 from archer.report.claims.figures import Figure
 from archer.report.claims.guard import crowded, guarded
 from archer.report.claims.mentions import Mention
+from archer.report.claims.roles import inherited_subject
 from archer.report.claims.statements import Statement, Value
+from archer.report.claims.table import ScoreTable
+from archer.report.claims.verdict import Outcome
 
 _PAIR = re.compile(
     r"(?P<from>from )?N(?P<a>\d+),?(?P<x> ?(?:\(M\d+\)|for M\d+|with "
@@ -87,7 +91,23 @@ def _pair(clause: Clause, figures: tuple[Figure, Figure], match: re.Match[str]) 
     if groups or not readings:
         return None
     swapped = _swap_matters(clause, match, names)
-    return readings[swapped] if swapped is not None else Any(tuple(readings))
+    if swapped is None:
+        return Any(tuple(readings))
+    return Ordered(readings[swapped], readings[1 - swapped])
+
+
+@dataclass(frozen=True)
+class Ordered:
+    """`part` says which of two scores is whose; in `other` they are swapped."""
+
+    part: Statement
+    other: Statement
+
+    def judge(self, table: ScoreTable) -> Outcome:
+        outcome = self.part.judge(table)
+        if outcome.status == "refuted" and self.other.judge(table).status == "confirmed":
+            return Outcome("refuted", None, None, "the other way round")
+        return outcome
 
 
 def _swap_matters(clause: Clause, match: re.Match[str], names: list[str]) -> int | None:

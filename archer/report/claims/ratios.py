@@ -1,9 +1,14 @@
 """Factors: "nearly doubles Memorize", "1.9x the baseline", "less than half"."""
 
 import re
+from dataclasses import dataclass
 
-from archer.report.claims.clause import Clause, build, roles
-from archer.report.claims.statements import Ratio, Statement
+from archer.report.claims.build import build
+from archer.report.claims.clause import Clause
+from archer.report.claims.roles import roles
+from archer.report.claims.statements import Statement, known
+from archer.report.claims.table import ScoreTable
+from archer.report.claims.verdict import UNCLEAR, Outcome, truth
 
 _WORDS = {
     "double": 2.0,
@@ -15,6 +20,8 @@ _WORDS = {
     "halv": 0.5,
     "half": 0.5,
 }
+
+
 ANY = re.compile(
     r"\b(?:doubl(?:es?|ed|ing)|twice|tripl(?:es?|ed|ing)|quadrupl(?:es?|"
     r"ed)|halv(?:es?|ed|ing)|half(?= (?:of )?(?:M|T|that|as|what)))\b|"
@@ -96,10 +103,33 @@ _PART = re.compile(
     r"(?P<hedge>(?:about|roughly|nearly|almost|around|some|close to|more than|over|less than) )?"
     r"\b(?P<n>[123])?[ -]?(?P<d>half|thirds?|quarters?|fifths?) of (?:its |their |M\d+ )*T\d+"
 )
+
+
 _SIZES = {"half": 0.5, "third": 1 / 3, "quarter": 0.25, "fifth": 0.2}
+
+
 _LOST = re.compile(
     r"\b(?:lost|loses?|losing|gives? up|sheds|forfeits?|sacrific\w+|gone|wiped out)\b"
 )
+
+
+_SHARE = re.compile(
+    r"\b(?P<n>[123])?[ -]?(?P<d>half|thirds?|quarters?|fifths?) (?:of|as (?:much|high|good) as) "
+    r"(?:that of |what )?(?=M\d)"
+)
+
+
+def shares(clause: Clause) -> list[Statement]:
+    """ "0.306 at 64k, about two thirds of M's": a factor of the other."""
+    match = _SHARE.search(clause.text)
+    if match is None or _LOST.search(clause.text) or clause.negated(match.start()):
+        return []
+    who = roles(clause, match.start(), match.end())
+    if who is None or clause.models()[-1][0] < match.end():
+        return []
+    part = _SIZES[match["d"].removesuffix("s")] * int(match["n"] or 1)
+    low, high = part - 0.06, part + 0.06
+    return [build(lambda m, o, t: Ratio(m, o, t, part, low, high), who, every=clause.table.models)]
 
 
 def lost_parts(clause: Clause) -> list[Statement]:
@@ -120,3 +150,22 @@ def lost_parts(clause: Clause) -> list[Statement]:
     clause.taken.append((0, len(clause.text)))
     left, ends = 1 - part, (1 - high, 1 - low)
     return [build(lambda m, o, t: Ratio(m, o, t, left, *ends), who, every=clause.table.models)]
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """`model`'s score is `low` to `high` times that of `base`."""
+
+    model: str
+    base: str
+    task: str
+    stated: float
+    low: float
+    high: float
+
+    def judge(self, table: ScoreTable) -> Outcome:
+        new, old = table.score(self.model, self.task), table.score(self.base, self.task)
+        if not known(new, old) or self.model == self.base or old <= 0:
+            return UNCLEAR
+        note = table.note(self.model, self.base, self.task)
+        return truth(self.low <= new / old <= self.high, self.stated, new / old, note)

@@ -4,9 +4,11 @@ import re
 from dataclasses import dataclass
 from functools import partial
 
-from archer.report.claims.clause import Clause, Roles, build, roles, tasks_near
+from archer.report.claims.build import build
+from archer.report.claims.clause import Clause
 from archer.report.claims.combine import Not
 from archer.report.claims.mentions import Mention
+from archer.report.claims.roles import Roles, roles, tasks_near
 from archer.report.claims.statements import Same, SameGraph, Statement
 
 _EXACT = r"identical|exactly (?:same|equal)|equal(?:s)?|tied?|ties|same"

@@ -9,18 +9,13 @@ so that the grammar is written once, over short patterns, for any table. M: mode
 import re
 from functools import partial
 
-from archer.report.claims.expenses import lift
+from archer.report.claims import deviations, expenses
 from archer.report.claims.groups import lift_groups, lift_nobody
 from archer.report.claims.joined import merge_mentions
+from archer.report.claims.masked import mask
 from archer.report.claims.mentions import Mention, Skeleton, add_models, add_tasks
-from archer.report.claims.names import (
-    AVERAGE_WORDS,
-    Alias,
-    model_aliases,
-    task_aliases,
-)
+from archer.report.claims.names import Alias, model_aliases
 from archer.report.claims.numbers import (
-    MASK,
     PLAIN_PERCENT,
     count_words,
     in_percent,
@@ -28,6 +23,8 @@ from archer.report.claims.numbers import (
     lift_numbers,
 )
 from archer.report.claims.table import AVERAGE, ScoreTable
+from archer.report.claims.task_names import AVERAGE_WORDS, task_aliases
+from archer.report.claims.wording import plainly
 
 
 class Reader:
@@ -43,8 +40,9 @@ class Reader:
         s = Skeleton(_normal(sentence))
         text = _names_first(self._tasks, self._models, s)
         s.lifted = text
-        text = lift(self.table, text, s)
-        text = MASK.sub(" x ", text) if not is_bare_number(text) else text
+        text = expenses.lift(self.table, text, s)
+        text = deviations.lift(self.table, text, s)
+        text = mask(text) if not is_bare_number(text) else text
         text = text.lower() if not re.search(r"[MT]\d", text) else _lower(text)
         if self.table.percent:
             text = PLAIN_PERCENT.sub(r"\1 %", text)
@@ -53,6 +51,7 @@ class Reader:
         if self.table.percent:
             s.figures = [in_percent(f) for f in s.figures]
             s.ranges = [(in_percent(a), in_percent(b)) for a, b in s.ranges]
+        text = plainly(text)
         text = lift_nobody(self.table, text, s)
         text = lift_groups(self.table, text, s)
         text = re.sub(
@@ -78,6 +77,7 @@ def _normal(sentence: str) -> str:
     text = re.sub(r"\|\s*Δ\s*\|", " Δ ", text)
     text = re.sub(r"(\d),(\d{3})\b", r"\1\2", text)
     text = re.sub(r"n't\b", " not", text)
+    text = re.sub(r"\bstandard[- ](deviation|error)", r"\1", text, flags=re.IGNORECASE)
     return " ".join(text.split())
 
 
@@ -170,6 +170,10 @@ def _is_difference_word(text: str, match: re.Match[str]) -> bool:
         return bool(re.search(r"\b(?:a|an|with|column|[+-]?\d\S*)\s*$", before, re.I)) and bool(
             re.match(r"\s*(?:of|is|was|=)", after)
         )
+    if match[0].lower() in ("small", "large", "big", "long", "short", "deep", "wide", "full"):
+        return bool(
+            re.match(r"\s*(?:\w+ )?(?:margin|gain|differ|drop|loss|gap|lead|effect)", after)
+        )
     return bool(re.match(r"\s*(?:coefficient|=\s*0?\.\d+\s*[,;)]?\s*$|parameter|constant)", after))
 
 
@@ -179,17 +183,31 @@ def _lower(text: str) -> str:
     )
 
 
+_SIZE = (
+    r"(?:me(?:re|ager|agre|asly)|paltry|whopping|staggering|modest|respectable|healthy|hefty|"
+    r"impressive|decent|solid|good|strong|weak|poor|tiny|small|huge|massive|large|sizeable|"
+    r"substantial|remarkable|disappointing|hair|total|remarkably|slim|lousy|clear|whole)"
+)
+
+_KIND = (
+    r"(?:plain|vanilla|standard|ordinary|original|simple|basic|unmodified|pure|bare|regular|"
+    r"classic|usual|recurrent|linear|starting point|strong|poor|humble|trusty|mighty)"
+)
+
+
 def _tidy(text: str) -> str:
     """Articles and empty nouns out, so that the patterns stay short."""
     text = re.sub(r"(?<=[MT])(\d+) ?'s?(?=\s|$|,|\))", r"\1", text)
     noun = (
         r"(?:models?|variants?|rules?|rows?|versions?|approach|method|mixer|layer|update|net|"
-        r"systems?|agents?|algorithms?|student)"
+        r"systems?|agents?|algorithms?|student|deltanet|network|attention|transformer|run|hybrid)"
     )
     text = re.sub(rf"(\bM\d+)(?:[ -]{noun})+\b", r"\1", text)
+    text = re.sub(r"(?<=[MT])(\d+)'s?(?=\s|$|,|\))", r"\1", text)
     text = re.sub(
         r"(\bT\d+)(?:[ -](?:tasks?|benchmarks?|columns?|scores?|accurac(?:y|"
-        r"ies)|performance|results?|values?|test))+\b",
+        r"ies)|performance|results?|values?|test|"
+        r"contexts?|tokens|inputs?))+\b",
         r"\1",
         text,
     )
@@ -199,6 +217,8 @@ def _tidy(text: str) -> str:
         " ",
         text,
     )
+    text = re.sub(rf"\b{_SIZE}\s+(?=[NR]\d)", " ", text)
+    text = re.sub(rf"\b{_KIND}\s+(?=M\d)", " ", text)
     text = re.sub(r"\s+([,.;:)%])", r"\1", text)
     text = re.sub(r"\(\s+", "(", text)
     return " ".join(text.split())

@@ -4,16 +4,19 @@ import re
 from functools import partial
 
 from archer.report.claims.attach import model_of, task_of
-from archer.report.claims.clause import Clause, quantify
+from archer.report.claims.build import quantify
+from archer.report.claims.clause import Clause
 from archer.report.claims.combine import All, Any, Unsure
+from archer.report.claims.extents import Between, Spread
 from archer.report.claims.figures import Figure
 from archer.report.claims.grammar import triggers
 from archer.report.claims.mentions import Mention
-from archer.report.claims.statements import Between, Spread, Statement
+from archer.report.claims.statements import Statement
 
 # The two numbers are the lowest and the highest score: "T ranges from a to b", "T (a to b)".
 _ENDS = re.compile(
-    r"\b(?:rang\w+|spans?|spread\w*|var(?:y|ies))\b|^(?:on )?T\d+ [^MTN:]*\(R\d+\)\W*$"
+    r"\b(?:rang\w+|spans?|spread\w*|var(?:y|ies)|runs?|extends?|stretch\w*)\b|^(?:on )?T\d+ "
+    r"[^MTN:]*\(R\d+\)\W*$"
 )
 
 

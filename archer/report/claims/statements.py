@@ -8,7 +8,11 @@ from archer.report.claims.table import ScoreTable
 from archer.report.claims.verdict import UNCLEAR, Outcome, best_of, truth
 
 TIE = 5e-5
+
+
 SMALL = 0.005
+
+
 NOT_LARGE = 0.05
 
 
@@ -22,7 +26,7 @@ def known(*numbers: float) -> bool:
     return all(number == number for number in numbers)
 
 
-def _fit(figure: Figure, true: float, note: str | None, *, signed: bool = False) -> Outcome:
+def fit(figure: Figure, true: float, note: str | None, *, signed: bool = False) -> Outcome:
     stated = figure.signed if signed else figure.value
     fit = figure.fits(true, signed=signed)
     if fit == "rounding":
@@ -42,7 +46,7 @@ class Value:
         true = table.score(self.model, self.task)
         if not known(true):
             return UNCLEAR
-        outcome = best_of([_fit(f, true, None, signed=True) for f in self.figure.as_fraction()])
+        outcome = best_of([fit(f, true, None, signed=True) for f in self.figure.as_fraction()])
         if self.figure.spread is None or outcome.status != "confirmed":
             return outcome
         return self._spread(table, outcome)
@@ -70,7 +74,7 @@ class Group:
         true = table.mean(self.model, self.tasks)
         if not known(true):
             return UNCLEAR
-        return best_of([_fit(f, true, None) for f in self.figure.as_fraction()])
+        return best_of([fit(f, true, None) for f in self.figure.as_fraction()])
 
 
 @dataclass(frozen=True)
@@ -108,10 +112,10 @@ class Change:
 
     def _fit(self, figure: Figure, difference: float, note: str | None) -> Outcome:
         if self.direction:
-            return _fit(figure, self.direction * difference, note)
+            return fit(figure, self.direction * difference, note)
         if figure.sign:
-            return _fit(figure, difference, note, signed=True)
-        return _fit(figure, abs(difference), note)
+            return fit(figure, difference, note, signed=True)
+        return fit(figure, abs(difference), note)
 
 
 @dataclass(frozen=True)
@@ -192,54 +196,6 @@ class SameGraph:
 
 
 @dataclass(frozen=True)
-class Ratio:
-    """`model`'s score is `low` to `high` times that of `base`."""
-
-    model: str
-    base: str
-    task: str
-    stated: float
-    low: float
-    high: float
-
-    def judge(self, table: ScoreTable) -> Outcome:
-        new, old = table.score(self.model, self.task), table.score(self.base, self.task)
-        if not known(new, old) or self.model == self.base or old <= 0:
-            return UNCLEAR
-        note = table.note(self.model, self.base, self.task)
-        return truth(self.low <= new / old <= self.high, self.stated, new / old, note)
-
-
-@dataclass(frozen=True)
-class Between:
-    """A score, or its difference to `base` in the direction given, lies between two figures."""
-
-    model: str
-    base: str | None
-    task: str
-    low: Figure
-    high: Figure
-    direction: int = 0
-
-    def judge(self, table: ScoreTable) -> Outcome:
-        true = table.score(self.model, self.task)
-        note = None
-        if self.base is not None:
-            true -= table.score(self.base, self.task)
-            note = table.note(self.model, self.base, self.task)
-            true = true * self.direction if self.direction else abs(true)
-        if not known(true) or self.model == self.base:
-            return UNCLEAR
-        low, high = self.low.as_fraction()[0], self.high.as_fraction()[0]
-        ends = sorted((low.value, high.value))
-        slack = 10.0 ** -min(low.decimals, high.decimals) / 2 + 1e-9
-        if low.approx or high.approx:
-            slack *= 2
-        stated = f"{ends[0]:g} to {ends[1]:g}"
-        return truth(ends[0] - slack <= true <= ends[1] + slack, stated, true, note)
-
-
-@dataclass(frozen=True)
 class Rank:
     """`model` is number `place` on `task` among `among` (from the bottom when negative)."""
 
@@ -262,76 +218,3 @@ class Rank:
         holds = above + 1 <= abs(self.place) <= above + 1 + level
         note = None if holds else f"{holder} has {table.score(holder, self.task):.4f}"
         return truth(holds, self.model, self.model if holds else holder, note)
-
-
-@dataclass(frozen=True)
-class Widest:
-    """`answer` is the option with the largest (or smallest) of the named quantities."""
-
-    answer: str
-    options: tuple[tuple[str, float], ...]
-    largest: bool = True
-
-    def judge(self, table: ScoreTable) -> Outcome:
-        sizes = dict(self.options)
-        if self.answer not in sizes or not known(*sizes.values()) or len(sizes) < 2:
-            return UNCLEAR
-        holder = (max if self.largest else min)(sizes, key=lambda name: sizes[name])
-        holds = abs(sizes[holder] - sizes[self.answer]) <= TIE
-        note = None if holds else f"{holder}: {sizes[holder]:.4f}"
-        return truth(holds, self.answer, self.answer if holds else holder, note)
-
-
-@dataclass(frozen=True)
-class Extreme:
-    """The best (or the lowest) score of the models on `task` is `figure`."""
-
-    task: str
-    models: tuple[str, ...]
-    figure: Figure
-    best: bool = True
-
-    def judge(self, table: ScoreTable) -> Outcome:
-        scores = [table.score(m, self.task) for m in self.models]
-        if not known(*scores):
-            return UNCLEAR
-        true = max(scores) if self.best else min(scores)
-        return best_of([_fit(f, true, None) for f in self.figure.as_fraction()])
-
-
-@dataclass(frozen=True)
-class Spread:
-    """The scores on a task (or of a model) run from `low` to `high`."""
-
-    cells: tuple[tuple[str, str], ...]
-    low: Figure
-    high: Figure
-
-    def judge(self, table: ScoreTable) -> Outcome:
-        scores = [table.score(m, t) for m, t in self.cells]
-        if not known(*scores):
-            return UNCLEAR
-        low, high = sorted(
-            (self.low.as_fraction()[0], self.high.as_fraction()[0]), key=lambda f: f.value
-        )
-        ends = [_fit(low, min(scores), None), _fit(high, max(scores), None)]
-        worst = max(
-            ends, key=lambda o: ("confirmed", "unchecked", "rounding", "refuted").index(o.status)
-        )
-        return worst
-
-
-@dataclass(frozen=True)
-class Width:
-    """The best and the worst of the models lie `figure` apart on `task`."""
-
-    task: str
-    models: tuple[str, ...]
-    figure: Figure
-
-    def judge(self, table: ScoreTable) -> Outcome:
-        scores = [table.score(m, self.task) for m in self.models]
-        if not known(*scores):
-            return UNCLEAR
-        width = max(scores) - min(scores)
-        return best_of([_fit(f, width, None) for f in self.figure.as_fraction()])

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from archer.report.claims.clause import Clause
-from archer.report.claims.doubt import names
+from archer.report.claims.doubt import names, without_way
 from archer.report.claims.figures import Figure
 from archer.report.claims.quantities import is_one, is_plain
 from archer.report.claims.statements import Statement
@@ -40,7 +40,7 @@ def find(clause: Clause, placed: list[Outcome]) -> Iterator[Statement]:
     models, tasks = names(clause)
     base = clause.context.base.single if clause.context.base else clause.table.baseline
     for _, _, index in clause.find("N"):
-        figure = s.figures[index]
+        figure = without_way(s.figures[index], clause)
         mine = {f.value for f in figure.as_fraction()} | {f.signed for f in figure.as_fraction()}
         if _precise(figure) and not mine & spoken:
             yield Stray(figure, tuple(models), tuple(tasks), base)

@@ -53,7 +53,7 @@ class ScoreTable:
         return self._cells[model, task]
 
     def mean(self, model: str, tasks: tuple[str, ...]) -> float:
-        return float(np.mean([self.score(model, task) for task in tasks]))
+        return float(np.mean([self.score(model, task) for task in tasks] or [np.nan]))
 
     def note(self, a: str, b: str, task: str) -> str | None:
         """What to add to a difference between two models, if anything."""
@@ -121,6 +121,12 @@ def _baseline(models: tuple[str, ...]) -> str | None:
     for model in models:
         if {"baseline", "control", "vanilla"} & set(words(model)):
             return model
+    whole = [
+        m for m in models if words(m)[0] in ("full", "complete", "whole") and len(words(m)) < 3
+    ]
+    lacking = sum(bool({"no", "without", "wo", "minus"} & set(words(m))) for m in models)
+    if len(whole) == 1 and 2 * lacking >= len(models) - 1:
+        return whole[0]  # of an ablation
     begun = {
         model: sum(words(o)[: len(words(model))] == words(model) for o in models) - 1
         for model in models

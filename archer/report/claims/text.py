@@ -48,6 +48,7 @@ _ABBREVIATION = re.compile(
 
 
 _INLINE = MarkdownIt("commonmark")
+_REPORT = MarkdownIt("commonmark").enable("table").disable(["code", "lheading"])
 
 
 def blocks(report: str) -> list[Block]:
@@ -56,7 +57,7 @@ def blocks(report: str) -> list[Block]:
     Indented text is text: reports without Markdown indent freely. A table drawn with spaces is a
     table, indented or in a code block.
     """
-    tokens = MarkdownIt("commonmark").enable("table").disable(["code", "lheading"]).parse(report)
+    tokens = _REPORT.parse(report)
     found: list[Block] = []
     paragraph, i = 0, 0
     while i < len(tokens):

@@ -4,14 +4,16 @@ import re
 from dataclasses import replace
 
 from archer.report.claims.attach import glued, model_of, task_of
-from archer.report.claims.clause import Clause, quantify
+from archer.report.claims.build import quantify
+from archer.report.claims.clause import Clause
 from archer.report.claims.combine import Any, Not, Unsure
+from archer.report.claims.extents import Extreme
 from archer.report.claims.figures import Figure
 from archer.report.claims.guard import crowded, guarded
 from archer.report.claims.mentions import Mention
 from archer.report.claims.pairs import lists, pairs
 from archer.report.claims.spans import ranges
-from archer.report.claims.statements import Extreme, Group, Statement, Value
+from archer.report.claims.statements import Group, Statement, Value
 from archer.report.claims.table import AVERAGE
 
 
@@ -38,7 +40,9 @@ def find(clause: Clause) -> list[Statement]:
             clause.left_over = clause.left_over or not denied
             continue
         found.append(
-            _value(clause, models, tasks, figure, sure_model and sure_task, glued(clause, start))
+            _value(
+                clause, models, tasks, figure, sure_model and sure_task, glued(clause, start, end)
+            )
         )
     return found + ranges(clause)
 
