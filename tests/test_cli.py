@@ -145,7 +145,8 @@ def test_bench_passes_its_options_on(archer, tmp_path):
 def test_a_dry_run_counts_and_trains_nothing(archer, tmp_path):
     found = archer("bench", "delta", "--preset", "mad", "--dry-run", "--device", "cpu")
     assert found.code == 0
-    assert " 396 " in found.out and "identical" not in found.out
+    assert " 396 " in found.out
+    assert "identical" not in found.out
     assert "up to 5,384,400" in found.out
     for word in ("populations", "tokens", "memory", "time", "nothing was trained"):
         assert word in found.out

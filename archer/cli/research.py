@@ -1,6 +1,8 @@
 """`archer research`: the loop, and what one may ask of a folder it has worked in."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -9,6 +11,7 @@ from tyro.conf import UseAppendAction, arg
 from archer.errors import ArcherError
 
 if TYPE_CHECKING:
+    from archer.research.book import Book
     from archer.research.overview import Overview
 
 VERBS = {"status": 1, "tree": 1, "show": 2, "resume": 1, "promote": 2}
@@ -65,13 +68,21 @@ def research(
     ] = None,
     tokens: Annotated[int | None, arg(help="of llm: limit of tokens in all")] = None,
     max_tokens: Annotated[int | None, arg(help="of llm: longest answer in tokens")] = None,
+    answer: Annotated[
+        Literal["tool", "json", "text"] | None,
+        arg(help="of llm: how it answers; by a tool call, the server's JSON mode, or as text"),
+    ] = None,
     rule: Annotated[Path | None, arg(metavar="FILE", help="of manual: the rule file")] = None,
     motivation: Annotated[str | None, arg(help="of manual: why it should work")] = None,
     expect: Annotated[
         UseAppendAction[tuple[str, ...]],
         arg(metavar="TASK=CHANGE", help="of manual: expected change; may be repeated"),
     ] = (),
-) -> None:
+    from_: Annotated[
+        Path | None,
+        arg(name="from", metavar="RECORD", help="rebuild a record's summary without training"),
+    ] = None,
+) -> int | None:
     """Search for rules: propose, gate, test, explain, repeat; then look at what was found.
 
     Stopped or killed, the same command or `archer research resume DIR` continues. What is proposed
@@ -79,9 +90,13 @@ def research(
 
     Example: archer research --budget 12 --preset smoke --out results/first-search
     """
+    if from_ is not None:
+        from archer.cli.show_research import show_rebuilt
+
+        return show_rebuilt(from_, out)
     if verb:
         _verb(verb, store, to)
-        return
+        return None
     from archer.research.settings import Budget, Settings
     from archer.research.start import begin
 
@@ -95,6 +110,7 @@ def research(
         price_out=price_out,
         tokens=tokens,
         max_tokens=max_tokens,
+        answer=answer,
         rule=None if rule is None else str(rule),
         motivation=motivation,
         expect=dict(map(_expected, expect)),
@@ -115,6 +131,7 @@ def research(
     folder = out or Path("results") / "research"
     _say_protection()
     _show(begin(settings, folder, store, _say), folder)
+    return None
 
 
 def _verb(words: tuple[str, ...], store: str | None, to: Path | None) -> None:
@@ -126,34 +143,49 @@ def _verb(words: tuple[str, ...], store: str | None, to: Path | None) -> None:
         )
     folder = Path(rest[0])
     if verb == "resume":
+        from archer.research.record import is_search_record
         from archer.research.start import resume
 
+        if is_search_record(folder):
+            raise ArcherError(f"{folder} is a record: it cannot be resumed; --from rebuilds it")
         _show(resume(folder, store, _say), folder)
         return
     if verb == "promote" and to is None:
         raise ArcherError("archer research promote: name the folder of rules with --to FOLDER")
     from archer.cli import show_research as show
-    from archer.research.ledger import Ledger
     from archer.research.overview import Overview
-    from archer.store import open_store
 
-    with open_store(store or folder, create=False) as opened:
-        ledger = Ledger(opened, create=False)
+    with _book(folder, store) as book:
         if verb in ("show", "promote"):
-            entry = ledger.entry(rest[1])
-            session = next(s for s in ledger.sessions() if s.id == entry.session)
-            overview = Overview.load(ledger, session)
+            entry = book.entry(rest[1])
+            session = next(s for s in book.sessions() if s.id == entry.session)
+            overview = Overview.load(book, session)
             if verb == "show":
-                show.show_candidate(overview, entry, ledger.verdicts(entry))
+                show.show_candidate(overview, entry, book.verdicts(entry))
                 return
-            from archer.research.promote import promote
+            from archer.research.promote import NOT_MEASURED, promote
 
             assert to is not None
             path = promote(overview, entry, to)
+            if entry.stage in ("", "smoke"):
+                _say(f"note: {NOT_MEASURED}")
             print(f"wrote {path}\nnext: archer check {path}, then archer bench delta {path}")
             return
-        overview = Overview.load(ledger, ledger.sessions()[-1])
+        overview = Overview.load(book, book.sessions()[-1])
         (show.show_tree if verb == "tree" else show.show_status)(overview)
+
+
+@contextmanager
+def _book(folder: Path, store: str | None) -> "Iterator[Book]":
+    """What a folder says of a search: a record's text, or its store."""
+    from archer.research.opening import open_ledger
+    from archer.research.record import is_search_record, load
+
+    if store is None and is_search_record(folder):
+        yield load(folder)
+        return
+    with open_ledger(folder, store) as ledger:
+        yield ledger
 
 
 def _place(device: str, precision: str | None) -> tuple[str, str]:
@@ -188,7 +220,8 @@ def _say(text: str) -> None:
 def _say_protection() -> None:
     from archer.research.sandbox import protection
 
-    _say(f"proposed source is confined by: {', '.join(protection())}")
+    # whole, whatever its length: what is missing here stands at its end
+    print(f"proposed source is confined by: {', '.join(protection())}", file=sys.stderr)
 
 
 def _show(overview: "Overview", folder: Path) -> None:

@@ -14,7 +14,14 @@ if TYPE_CHECKING:
     from archer.research.proposal import Outcome
     from archer.research.verdict import Verdict
 
-OUTCOMES: tuple["Outcome", ...] = ("waiting", "refused", "failed", "weeded", "promoted")
+OUTCOMES: tuple["Outcome", ...] = (
+    "waiting",
+    "refused",
+    "failed",
+    "weeded",
+    "trains",
+    "promoted",
+)
 console = Console(highlight=False, soft_wrap=True)
 
 
@@ -28,6 +35,28 @@ def show_outcome(overview: "Overview", folder: Path) -> None:
         console.print(f"- {line}", markup=False)
     names = ("summary.md", "research.html", "candidates/")
     console.print("\nwrote " + ", ".join(str(folder / name) for name in names), markup=False)
+
+
+def show_rebuilt(record: Path, out: Path | None = None) -> int:
+    """`archer research --from RECORD`: its summary again, without training; 1 if it is another.
+
+    out: folder for the files, by default results/NAME, the record's own name.
+    """
+    from archer.research import words
+    from archer.research.record import rebuild
+
+    found = rebuild(record, out or Path("results") / record.resolve().name)
+    show_tree(found.overview)
+    console.print("")
+    for line in words.outcome(found.overview):
+        console.print(f"- {line}", markup=False)
+    console.print("\nwrote " + ", ".join(map(str, found.files)), markup=False)
+    same = found.difference is None
+    if same and found.reworded:
+        console.print("said in other words than the record's, or drawn otherwise")
+    said = "equal to the record's figures" if same else f"not equal: {found.difference}"
+    console.print(said, markup=False)
+    return 0 if same else 1
 
 
 def show_tree(overview: "Overview") -> None:

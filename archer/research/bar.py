@@ -41,6 +41,11 @@ class Bar:
         )
 
 
+def fresh_from(seeds: int) -> int:
+    """The first seed that no choice has seen, neither a candidate's own nor one that set a bar."""
+    return max(NOISE_SEEDS, seeds)
+
+
 def bar_of(stage: str, delta: pd.DataFrame, seeds: int) -> Bar:
     """The bar of a stage. delta: its scores there, columns task, seed, accuracy; 3 seeds or more.
 

@@ -3,11 +3,12 @@
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property, lru_cache
 from typing import Any, Literal, cast
 
+from archer.errors import ArcherError
 from archer.research.proposal import Outcome, Proposal, Spent
 from archer.research.settings import Settings
 from archer.research.stages import next_step
@@ -74,6 +75,15 @@ class Entry:
 
     def next_step(self, preset: str) -> str | None:
         return next_step(self.outcome, self.graph is not None, self.stage, preset)
+
+
+def the_entry(id: str, entries: Sequence[Entry], where: str) -> Entry:
+    """The candidate whose id begins so, or of that name. Raises ArcherError."""
+    found = [e for e in entries if e.name == id or (id and e.id.startswith(id))]
+    if len(found) != 1:
+        what = "no candidate" if not found else f"{len(found)} candidates"
+        raise ArcherError(f"{what} {id!r} in {where}; `archer research tree` lists")
+    return found[0]
 
 
 def candidate_id(session: int, arm: Arm, number: int) -> str:

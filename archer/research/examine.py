@@ -8,15 +8,15 @@ import pandas as pd
 
 from archer.errors import ArcherError
 from archer.mad.results import Results
-from archer.research.bar import NOISE_SEEDS, Bar, bar_of, judge, untrainable
+from archer.research.bar import NOISE_SEEDS, Bar, bar_of, fresh_from, judge, untrainable
 from archer.research.entries import Entry, Session
 from archer.research.lab import Lab, Subject, builtin, split_scores, subject
 from archer.research.ledger import Ledger
 from archer.research.proposal import Outcome
-from archer.research.stages import BASELINES, search_stage
+from archer.research.stages import BASELINES, only_weeds, search_stage
 from archer.rules.load import BUILTIN
 
-ONLY_SMOKE = "it trains; nothing is promoted for a smoke score"
+TRAINS = "it trains; nothing is promoted for a smoke score"
 
 
 @dataclass(frozen=True)
@@ -30,12 +30,14 @@ class Examiner:
 
     def baselines(self) -> None:
         """The built-in rules on the search stage, for the archive: trained once, then found."""
+        self.say(f"the {len(BUILTIN)} built-in rules on {self._search_stage}: trained, or found")
         self._measure([builtin(name) for name in BUILTIN], self._search_stage)
 
     def test(self, group: Sequence[Entry], stage: str) -> None:
         """Train candidates on a stage side by side and record what becomes of each."""
+        self.say(f"  {len(group)} on {stage}, with what they are held against")
         bar = self.bar(stage) if stage != "smoke" else None
-        if stage != self._search_stage and stage != "smoke":
+        if not only_weeds(stage, self.session.settings.preset):  # an earlier session's parents too
             self._measure(self._compared(group), stage)
         began = time.perf_counter()
         results = self._measure([subject(entry) for entry in group], stage)
@@ -68,11 +70,10 @@ class Examiner:
             self.say(f"{len(group)} promoted on {stage}: {settings.claim_seeds} fresh seeds each")
             subjects = [*self._compared(group), *(subject(entry) for entry in group)]
             subjects = list({each.key: each for each in subjects}.values())
-            seeds = settings.seeds + settings.claim_seeds
-            results = self.lab.measure(subjects, stage, seeds)
+            first = fresh_from(settings.seeds)
+            results = self.lab.measure(subjects, stage, settings.claim_seeds, first)
             found = split_scores(results, subjects, "test")
-            fresh = found[found["seed"] >= settings.seeds]
-            self.ledger.scored(self.session, stage, "test", fresh)
+            self.ledger.scored(self.session, stage, "test", found)
 
     @property
     def _search_stage(self) -> str:
@@ -103,7 +104,7 @@ class Examiner:
             return ("failed" if broken.startswith("training failed") else "weeded"), broken
         if bar is None:
             last = stage == self.session.settings.preset
-            return ("weeded", ONLY_SMOKE) if last else ("waiting", "it trains")
+            return ("trains", TRAINS) if last else ("waiting", "it trains")
         own, delta, parent = (self._own(key, stage) for key in (entry.id, "delta", entry.parent))
         passed, reason = judge(own, delta, parent, bar)
         return ("promoted" if passed else "weeded"), reason

@@ -29,14 +29,19 @@ def write_candidate(
     ledger: Ledger, overview: Overview, lab: Lab, entry: Entry, folder: Path
 ) -> None:
     """The report of one candidate and its source; nothing where no proposal came."""
+    if text := candidate_text(ledger, overview, lab, entry):
+        prepare_folder(folder / REPORTS)
+        write_whole(report_path(entry, folder), text)
+
+
+def candidate_text(ledger: Ledger, overview: Overview, lab: Lab, entry: Entry) -> str:
+    """The report of one candidate, "" where no proposal came."""
     if not entry.source:
-        return
+        return ""
     stage = entry.stage
     results = _results(ledger, overview, lab, entry, stage) if stage else None
     expected = overview.predicted[overview.predicted["rule"] == entry.id]
-    text = candidate_report(entry, ledger.verdicts(entry), stage, results, expected)
-    prepare_folder(folder / REPORTS)
-    write_whole(report_path(entry, folder), text)
+    return candidate_report(entry, ledger.verdicts(entry), stage, results, expected)
 
 
 def report_path(entry: Entry, folder: Path) -> Path:

@@ -21,16 +21,19 @@ from archer.research.entries import (
     entry_of,
     proposal_json,
     session_of,
+    the_entry,
 )
+from archer.research.hold import alive, check, take
 from archer.research.proposal import Outcome, Proposal, Spent
 from archer.research.settings import Settings
 from archer.research.tables import candidates, dialogues, scores, sessions, verdicts
 from archer.research.verdict import Gated, Verdict
 from archer.rules.load import BUILTIN
+from archer.rules.peer import is_peer
 from archer.rules.validate import is_plain_name
 from archer.store import Store
 from archer.store.environment import environment
-from archer.store.owner import Owner, is_gone, this_process
+from archer.store.owner import this_process
 from archer.store.run import now
 
 LONGEST_NAME = 60
@@ -42,15 +45,23 @@ class Ledger:
 
     Guarantees: every method that writes does so in one transaction, so that a kill between two
     calls loses nothing and a kill within one leaves the step undone. A session is worked on by one
-    process at a time. Raises ArcherError where the database cannot be used.
+    process at a time, on whatever machine: it is free once its process is gone or, on another
+    machine, has given no sign of life for a minute, and what that process then still writes is
+    refused. Raises ArcherError where the database cannot be used.
     """
 
     def __init__(self, store: Store, *, create: bool = True) -> None:
         self.store = store
+        self._taken: int | None = None
         with self._transaction() as connection:
-            if not create and not tables.exist(connection):
+            if create:
+                tables.prepare(connection, store.where)
+            elif not tables.exist(connection, store.where):
                 raise ArcherError(f"{store.where}: no research there; `archer research` begins one")
-            tables.prepare(connection, store.where)
+
+    @property
+    def where(self) -> str:
+        return self.store.where
 
     # sessions
 
@@ -75,37 +86,38 @@ class Ledger:
             }
             made = connection.execute(sessions.insert().values(row))
             assert made.inserted_primary_key is not None
-            return session_of({**row, "id": made.inserted_primary_key[0], "ended": None})
+            self._taken = made.inserted_primary_key[0]
+            take(connection, self._taken, self.where)
+            return session_of({**row, "id": self._taken, "ended": None})
 
     def take(self, session: Session) -> None:
-        """Hold a session. Raises ArcherError while another process of this machine works on it."""
-        mine = this_process()
+        """Hold a session. Raises ArcherError while another living process works on it."""
         with self._transaction() as connection:
-            at = sessions.c.id == session.id
-            row = connection.execute(select(sessions).where(at).with_for_update()).one()
-            owner = Owner(row.machine, row.pid, row.born)
-            here = owner.machine == mine.machine
-            if row.ended is None and here and owner != mine and not is_gone(owner):
-                raise ArcherError(
-                    f"{self.store.where}: process {owner.pid} is at work on it; wait, or stop it"
-                )
-            connection.execute(update(sessions).where(at).values(**vars(mine)))
+            take(connection, session.id, self.where)
+        self._taken = session.id
+
+    @contextmanager
+    def held(self, session: Session) -> Iterator[None]:
+        """Hold a session and show signs of life; at the end it is free for others."""
+        self.take(session)
+        with alive(self.store, session.id):
+            yield
 
     def end(self, session: Session, why: str) -> None:
         """Nothing is left to do."""
-        with self._transaction() as connection:
+        with self._writing() as connection:
             mine = update(sessions).where(sessions.c.id == session.id)
             connection.execute(mine.values(ended=now(connection), why=why))
 
     def costs(self, session: Session, costs: Mapping[str, float]) -> None:
         """Record what built-in rules cost per token, relative to delta."""
-        with self._transaction() as connection:
+        with self._writing() as connection:
             mine = update(sessions).where(sessions.c.id == session.id)
             connection.execute(mine.values(costs=json.dumps(dict(costs))))
 
     def reached(self, session: Session, spent: Spent) -> None:
         """Record the most that a language model can have cost so far, before it is asked."""
-        with self._transaction() as connection:
+        with self._writing() as connection:
             mine = update(sessions).where(sessions.c.id == session.id)
             connection.execute(mine.values(reached=json.dumps(vars(spent))))
 
@@ -125,11 +137,7 @@ class Ledger:
 
     def entry(self, id: str) -> Entry:
         """The candidate whose id begins so, or of that name. Raises ArcherError."""
-        found = [e for e in self.entries() if e.name == id or (id and e.id.startswith(id))]
-        if len(found) != 1:
-            what = "no candidate" if not found else f"{len(found)} candidates"
-            raise ArcherError(f"{what} {id!r} in {self.store.where}; `archer research tree` lists")
-        return found[0]
+        return the_entry(id, self.entries(), self.where)
 
     def add(
         self, session: Session, arm: Arm, number: int, proposal: Proposal, seconds: float
@@ -157,10 +165,10 @@ class Ledger:
         reason: str,
     ) -> Entry:
         id = candidate_id(session.id, arm, number)
-        with self._transaction() as connection:
+        with self._writing() as connection:
             taken = set(connection.scalars(select(candidates.c.name))) | set(BUILTIN)
             name = proposal.name if _plain(proposal.name) else "unnamed"
-            name = name if name not in taken else f"{name}_{id}"
+            name = f"{name}_{id}" if name in taken or is_peer(name) else name
             row = {
                 "id": id,
                 "session": session.id,
@@ -203,7 +211,7 @@ class Ledger:
                 "behaviour": gated.behaviour,
                 "cost": gated.cost if math.isfinite(gated.cost) else None,
             }
-        with self._transaction() as connection:
+        with self._writing() as connection:
             connection.execute(delete(verdicts).where(verdicts.c.candidate == entry.id))
             said = [
                 {"candidate": entry.id, "position": i, **vars(verdict)}
@@ -219,7 +227,7 @@ class Ledger:
         self, entry: Entry, outcome: Outcome, reason: str, stage: str, seconds: float, final: bool
     ) -> None:
         """Record what a stage made of a candidate; final: nothing is left to be done with it."""
-        with self._transaction() as connection:
+        with self._writing() as connection:
             values = {
                 "outcome": outcome,
                 "reason": reason,
@@ -263,7 +271,7 @@ class Ledger:
             ].itertuples(index=False)
         ]
         here = (scores.c.session == session.id, scores.c.stage == stage, scores.c.split == split)
-        with self._transaction() as connection:
+        with self._writing() as connection:
             for rule, seed in {(row["rule"], row["seed"]) for row in rows}:
                 old = delete(scores).where(*here, scores.c.rule == rule, scores.c.seed == seed)
                 connection.execute(old)
@@ -278,6 +286,14 @@ class Ledger:
         with self._transaction() as connection:
             found = pd.DataFrame(connection.execute(order).all(), columns=list(SCORES))
         return found.astype({"seed": int, "accuracy": float})
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        """A transaction of the process that still holds the session it took."""
+        with self.store.transaction() as connection:
+            if self._taken is not None:
+                check(connection, self._taken, self.where)
+            yield connection
 
     @contextmanager
     def _transaction(self) -> Iterator[Connection]:

@@ -14,6 +14,7 @@ from archer.errors import ArcherError, one_line
 from archer.mad.settings import TASKS
 from archer.research.entries import Arm, Entry, Session
 from archer.research.examine import Examiner
+from archer.research.gating import Gate, judged
 from archer.research.history import candidates, seen
 from archer.research.ledger import Ledger
 from archer.research.proposal import (
@@ -26,9 +27,7 @@ from archer.research.proposal import (
 )
 from archer.research.spending import spent
 from archer.research.stages import up_to
-from archer.research.verdict import Gated, Verdict
 
-Gate = Callable[[Proposal, Sequence[Entry]], Gated]
 Choose = Callable[[Sequence[Candidate], int, int], Sequence[Candidate]]
 
 
@@ -38,7 +37,8 @@ class Loop:
 
     proposers: one per arm. gate: judges a proposal beside those known already. choose: parents
     from candidates, seed and number. costs: of built-in rules, relative to delta. say: a line for
-    people. analyse: called with the candidates of every generation that has ended.
+    people. analyse: called with the candidates of every generation that has ended. at_once: how
+    many proposals are gated side by side.
     """
 
     ledger: Ledger
@@ -50,10 +50,14 @@ class Loop:
     say: Callable[[str], None]
     analyse: Callable[[Sequence[Entry]], None]
     costs: Mapping[str, float] = field(default_factory=dict)
+    at_once: int = 1
 
     def run(self) -> str:
         """Go on until nothing is left to do; returns why it ended."""
-        self.examiner.baselines()
+        if not self.proposers["search"].reads_scores:
+            self.gather("search")  # a refusal takes seconds, the baselines' training minutes
+        if any(map(self.open, self.proposers)):
+            self.examiner.baselines()
         while arms := [arm for arm in self.proposers if self.open(arm)]:
             for arm in arms:
                 self.generation(arm)
@@ -68,14 +72,16 @@ class Loop:
 
     def generation(self, arm: Arm) -> None:
         """One generation: ask for what it lacks, gate it, test it stage by stage."""
-        for entry in self.ask(arm):
-            if self.due(entry) == "gate":
-                self.check(entry)
+        self.gather(arm)
         for stage in up_to(self.session.settings.preset):
             group = [entry for entry in self.latest(arm) if self.due(entry) == stage]
             if group:
                 self.examiner.test(group, stage)
         self.analyse(self.latest(arm))
+
+    def gather(self, arm: Arm) -> None:
+        """Ask for what the generation at work lacks, and gate it."""
+        self.check([entry for entry in self.ask(arm) if self.due(entry) == "gate"])
 
     def ask(self, arm: Arm) -> list[Entry]:
         """The generation at work, filled up from the proposer while the budget lasts."""
@@ -113,21 +119,19 @@ class Loop:
         """What the proposer of this arm may know when it is asked for this number."""
         known = candidates(self.ledger, self.session, arm, self.costs)
         seed = self.session.settings.seed
-        parents = tuple(self.choose(known, seed, number)) if arm == "search" else known[:1]
+        chosen = arm == "search" and self.proposers[arm].reads_scores
+        parents = tuple(self.choose(known, seed, number)) if chosen else known[:1]  # delta
         return History(known, parents, TASKS, number, seed)
 
-    def check(self, entry: Entry) -> None:
-        """Run the gates and record their verdicts."""
-        began = time.perf_counter()
-        known = [e for e in seen(self.ledger, self.session, entry.arm) if e.graph is not None]
-        try:
-            gated = self.gate(entry.proposal, known)
-        except Exception as error:  # a fault of one gate must not end the search
-            gated = Gated((Verdict("gates", False, f"broke down: {one_line(error)}"),))
-        self.ledger.gated(entry, gated, time.perf_counter() - began)
-        refused = gated.failed
-        if refused:
-            self.say(f"  {entry.id} {entry.name}: refused, {refused.gate}: {refused.reason}")
+    def check(self, group: Sequence[Entry]) -> None:
+        """Run the gates on candidates of one arm and record their verdicts."""
+        if not group:
+            return
+        known = [e for e in seen(self.ledger, self.session, group[0].arm) if e.graph is not None]
+        for entry, gated, seconds in judged(self.gate, group, known, self.at_once):
+            self.ledger.gated(entry, gated, seconds)
+            if refused := gated.failed:
+                self.say(f"  {entry.id} {entry.name}: refused, {refused.gate}: {refused.reason}")
 
     def entries(self, arm: Arm) -> list[Entry]:
         return self.ledger.entries(self.session.id, arm)

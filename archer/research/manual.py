@@ -18,6 +18,7 @@ class ManualProposer(Proposer):
     """
 
     name = "manual"
+    reads_scores = False
 
     def __init__(
         self,

@@ -8,10 +8,10 @@ from functools import cached_property
 import pandas as pd
 
 from archer.research.bar import Bar, bar_of, gap
+from archer.research.book import Book
 from archer.research.chance import Chance, against_control
 from archer.research.claims import Claim, claims
 from archer.research.entries import Arm, Entry, Session
-from archer.research.ledger import Ledger
 from archer.research.predict import Prediction, predictions, score
 from archer.research.spending import Spending
 from archer.research.stages import search_stage
@@ -55,16 +55,16 @@ class Overview:
     where: str
 
     @staticmethod
-    def load(ledger: Ledger, session: Session) -> "Overview":
-        every = ledger.entries()
+    def load(book: Book, session: Session) -> "Overview":
+        every = book.entries()
         before = [e for e in every if e.session < session.id and e.arm == "search"]
         return Overview(
             session,
             tuple(e for e in every if e.session == session.id),
-            ledger.scores(session.id),
-            ledger.scores(session.id, "test"),
+            book.scores(session.id),
+            book.scores(session.id, "test"),
             sum(e.stage != "" for e in before),
-            ledger.store.where,
+            book.where,
         )
 
     @property

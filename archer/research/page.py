@@ -7,6 +7,7 @@ from markupsafe import Markup
 from archer.mad.settings import COLUMNS
 from archer.report.pages import inline, number_text, template
 from archer.research import picture, words
+from archer.research.next_steps import steps
 from archer.research.overview import Overview
 
 
@@ -27,8 +28,9 @@ def page(overview: Overview) -> str:
         refusals=words.refusals(overview),
         prediction=_all(words.prediction(overview.prediction)),
         chance=_all(words.chance(overview.chance)),
+        front=words.FRONT,
         cheap=words.pareto(overview),
-        steps=_all(words.steps(overview)),
+        steps=_all(steps(overview)),
         method=_all(words.METHOD),
         number=_signed,
     )

@@ -9,12 +9,17 @@ from archer.research.overview import Overview, Standing, front
 
 NAMED = 5  # candidates whose names are written beside their marks
 STEP, WIDEST = 90.0, 880.0  # pixels between candidates; of all of them, where that is less
-MARK = {"promoted": 0, "weeded": 1, "failed": 3, "refused": 2, "waiting": 1}
+MARK = {"promoted": 0, "weeded": 1, "trains": 1, "failed": 3, "refused": 2, "waiting": 1}
 Point = tuple[float, float]
 
 
 def family(overview: Overview) -> str:
     """Every candidate by its number and its score less delta's, with lines from its parents."""
+    return family_canvas(overview).svg()
+
+
+def family_canvas(overview: Overview) -> Canvas:
+    """The same before it is text."""
     shown = [s for s in overview.standings.values() if s.entry and s.entry.arm == "search"]
     roots = [s for s in overview.standings.values() if s.entry is None and s.scored]
     left, bottom = 140, 400
@@ -28,8 +33,12 @@ def family(overview: Overview) -> str:
         "Candidates from left to right as they were proposed; height is validation accuracy less "
         "delta's, averaged over the tasks; lines lead from parent to child.",
     )
-    y = Axis(*_range([s.gap for s in [*roots, *shown] if s.scored]), bottom, 24)
+    bars = [bar.margin for bar in overview.bars if bar.stage == overview.stage]
+    y = Axis(*_range([*(s.gap for s in [*roots, *shown] if s.scored), *bars]), bottom, 24)
     _scale(canvas, y, left, width - 12, inside=True)
+    for margin in bars:
+        canvas.line(left, y.at(margin), width - 12, y.at(margin), "bar-line")
+        canvas.text(width - 12, y.at(margin) - 3, f"bar {margin:+.3f}", "tick", "end")
     if foot > bottom + 36:
         canvas.text(left, bottom + 36, "no score: refused or failed", "tick", "start")
     places = {s.key: (left - 14.0, _height(y, s)) for s in roots}
@@ -47,7 +56,7 @@ def family(overview: Overview) -> str:
     named = [(places[s.key], s.name) for s in overview.best[:NAMED]]
     _labels(canvas, named, 9, "start")
     canvas.text((left + width) / 2, foot, "candidates in the order proposed", "label")
-    return canvas.svg()
+    return canvas
 
 
 def pareto(overview: Overview) -> str | None:
@@ -134,7 +143,8 @@ def forecast(overview: Overview) -> str | None:
 
 def _candidate(canvas: Canvas, s: Standing, place: Point) -> None:
     assert s.entry is not None
-    kind = {"promoted": "dot s3", "weeded": "dot s1"}.get(s.entry.outcome, "dot hollow")
+    kinds = {"promoted": "dot s3", "weeded": "dot s1", "trains": "dot s1"}
+    kind = kinds.get(s.entry.outcome, "dot hollow")
     canvas.marker(*place, MARK[s.entry.outcome], kind, _tip(s))
 
 
@@ -168,13 +178,30 @@ def _curve(a: Point, b: Point, kind: str) -> str:
 
 def _labels(canvas: Canvas, marks: Sequence[tuple[Point, str]], shift: float, anchor: str) -> None:
     """Names beside marks, pushed apart where they would touch."""
-    last: dict[float, float] = {}
-    for (x, y), name in sorted(marks, key=lambda mark: (mark[0][1], mark[0][0])):
-        column = round(x / 120)
-        at = max(y + 4, last.get(column, -math.inf) + 12)
-        last[column] = at
-        words = name if len(name) <= 34 else name[:33] + "…"
-        canvas.text(round(x + shift, 1), round(at, 1), words, "mark", anchor)
+    columns: dict[float, list[tuple[float, float, str]]] = {}
+    for (x, y), name in marks:
+        columns.setdefault(round(x / 120), []).append((y + 4, x, name))
+    for column in columns.values():
+        column.sort()
+        for (_, x, name), at in zip(column, apart([y for y, *_ in column], 12), strict=True):
+            words = name if len(name) <= 34 else name[:33] + "…"
+            canvas.text(round(x + shift, 1), round(at, 1), words, "mark", anchor)
+
+
+def apart(wanted: Sequence[float], least: float) -> list[float]:
+    """Places at least so far from each other, together as near to the wanted ones as can be.
+
+    wanted: in order. Isotonic regression: who would touch share the mean of what they want.
+    """
+    blocks: list[tuple[float, int]] = []
+    for i, y in enumerate(wanted):
+        total, n = y - i * least, 1
+        while blocks and blocks[-1][0] / blocks[-1][1] > total / n:
+            before, m = blocks.pop()
+            total, n = total + before, n + m
+        blocks.append((total, n))
+    shared = [total / n for total, n in blocks for _ in range(n)]
+    return [each + i * least for i, each in enumerate(shared)]
 
 
 def _range(gaps: Sequence[float]) -> tuple[float, float]:

@@ -14,6 +14,7 @@ from archer.research.overview import Overview
 from archer.research.words import claim
 
 WIDTH = 98
+NOT_MEASURED = "this rule was never measured: smoke tells whether a rule trains, and nothing more"
 
 
 def promote(overview: Overview, entry: Entry, folder: Path) -> Path:
@@ -57,7 +58,9 @@ def provenance(overview: Overview, entry: Entry) -> list[str]:
         f"Bottleneck: {_plain(entry.proposal.bottleneck) or 'none named'}",
         f"Outcome: {entry.outcome}. {_plain(entry.reason)}.",
     ]
-    if standing and standing.scored:
+    if entry.stage in ("", "smoke"):
+        lines.append(f"{NOT_MEASURED[0].upper()}{NOT_MEASURED[1:]}.")
+    elif standing and standing.scored:
         lines.append(
             f"Validation accuracy on {overview.stage}, mean over tasks: {standing.score:.4f}, "
             f"{standing.gap:+.4f} against delta (chosen by, so biased upwards)."

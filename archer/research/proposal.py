@@ -58,9 +58,10 @@ class Score:
     seeds: int
 
 
-# waiting: proposed, not yet gated. refused: by a gate. failed: training broke. weeded: trained and
-# was not promoted. promoted: passed the bar of the last stage it was tested on.
-Outcome = Literal["waiting", "refused", "failed", "weeded", "promoted"]
+# waiting: not yet gated, or for its next stage. refused: by a gate. failed: training broke. weeded:
+# it does not train, or not above a stage's bar. trains: it does, where smoke is the last stage.
+# promoted: passed the bar of the last stage it was tested on.
+Outcome = Literal["waiting", "refused", "failed", "weeded", "trains", "promoted"]
 
 
 @dataclass(frozen=True)
@@ -103,11 +104,13 @@ class History:
 class Proposer(ABC):
     """Proposes one rule at a time.
 
+    reads_scores: whether it looks at them; else it is asked before the baselines are trained.
     Raises ProposalError when it has nothing to offer this time; the loop records the reason and
     what was spent, and goes on.
     """
 
     name: str
+    reads_scores = True
 
     @abstractmethod
     def ask(self, history: History) -> Proposal:

@@ -13,7 +13,10 @@ Precheck = Callable[[Proposal], str | None]
 OPTIONS: dict[str, tuple[str, ...]] = {
     "evolution": (),
     "manual": ("rule", "motivation", "expect"),
-    "llm": ("model", "base_url", "key_env", "price_in", "price_out", "max_tokens", "tokens"),
+    "llm": (
+        *("model", "base_url", "key_env", "price_in", "price_out", "max_tokens", "tokens"),
+        "answer",
+    ),
 }
 NEEDED: dict[str, tuple[str, ...]] = {
     "evolution": (),
@@ -73,6 +76,6 @@ def _llm(ledger: Ledger, session: Session, precheck: Precheck) -> Proposer:
         journal=lambda spent: ledger.reached(session, spent),
         **prices,
     )
-    terms = Terms(**{key: options[key] for key in ("max_tokens",) if key in options})
+    terms = Terms(**{key: options[key] for key in ("max_tokens", "answer") if key in options})
     endpoint = Endpoint(options["model"], **places)
     return LLMProposer(endpoint, budget=budget, precheck=precheck, terms=terms)

@@ -17,12 +17,17 @@ def search_stage(preset: str) -> str:
     return "smoke" if preset == "smoke" else "quick"
 
 
+def only_weeds(stage: str, preset: str) -> bool:
+    """Whether a session with this last stage takes no score from the stage."""
+    return stage == "smoke" and search_stage(preset) != "smoke"
+
+
 def next_step(outcome: Outcome, gated: bool, stage: str, preset: str) -> str | None:
     """ "gate", the stage to be tested on, or None when nothing is left to do.
 
     stage: the last it was tested on, "" for none.
     """
-    if outcome in ("refused", "failed", "weeded"):
+    if outcome in ("refused", "failed", "weeded", "trains"):
         return None
     if not gated:
         return "gate"

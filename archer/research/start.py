@@ -1,5 +1,6 @@
 """Begins or continues a session: puts the loop together, runs it, writes its reports."""
 
+import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -16,6 +17,7 @@ from archer.research.history import seen
 from archer.research.lab import Lab
 from archer.research.ledger import Ledger
 from archer.research.loop import Loop
+from archer.research.opening import open_ledger
 from archer.research.overview import Overview
 from archer.research.proposal import Proposal, Proposer
 from archer.research.proposers import control, proposer
@@ -49,8 +51,7 @@ def begin(settings: Settings, out: Path, store: str | None, say: Say) -> Overvie
 
 def resume(folder: Path, store: str | None, say: Say) -> Overview:
     """Go on with the last session of a folder; of an ended one the summary is written anew."""
-    with open_store(store or folder, create=False) as opened:
-        ledger = Ledger(opened, create=False)
+    with open_ledger(folder, store) as ledger:
         sessions = ledger.sessions()
         if not sessions:
             raise ArcherError(f"{folder}: no research there; `archer research` begins one")
@@ -66,13 +67,13 @@ def _unfinished(ledger: Ledger) -> Session | None:
 
 
 def _run(ledger: Ledger, session: Session, folder: Path, say: Say) -> Overview:
-    ledger.take(session)
     try:
-        if not session.costs:
-            ledger.costs(session, _costs())
-            session = next(s for s in ledger.sessions() if s.id == session.id)
-        _loop(ledger, session, folder, say).run()
-        return _report(ledger, session, folder)
+        with ledger.held(session):
+            if not session.costs:
+                ledger.costs(session, _costs())
+                session = next(s for s in ledger.sessions() if s.id == session.id)
+            _loop(ledger, session, folder, say).run()
+            return _report(ledger, session, folder)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
             f"everything so far is kept; `archer research resume {folder}` continues"
@@ -93,7 +94,7 @@ def _costs() -> dict[str, float]:
 
 def _loop(ledger: Ledger, session: Session, folder: Path, say: Say) -> Loop:
     settings = session.settings
-    lab = Lab(ledger.store, settings.device, settings.precision, show=True)
+    lab = lab_of(ledger, settings, show=True)
 
     def precheck(proposal: Proposal) -> str | None:
         refused = judge(proposal, _passed(ledger, session, "search")).failed
@@ -112,7 +113,13 @@ def _loop(ledger: Ledger, session: Session, folder: Path, say: Say) -> Loop:
         say,
         partial(_analyse, ledger, session, lab, folder),
         session.costs,
+        at_once=len(os.sched_getaffinity(0)),
     )
+
+
+def lab_of(ledger: Ledger, settings: Settings, *, show: bool = False) -> Lab:
+    """The lab of a session."""
+    return Lab(ledger.store, settings.device, settings.precision, show, settings.preset)
 
 
 def judge(proposal: Proposal, known: Sequence[Entry]) -> Gated:
@@ -141,7 +148,7 @@ def _report(ledger: Ledger, session: Session, folder: Path) -> Overview:
     """The summary, and candidates' reports that a kill prevented, from the store alone."""
     session = next(s for s in ledger.sessions() if s.id == session.id)
     overview = Overview.load(ledger, session)
-    lab = Lab(ledger.store, session.settings.device, session.settings.precision)
+    lab = lab_of(ledger, session.settings)
     for entry in overview.entries:
         if not report_path(entry, folder).exists():
             write_candidate(ledger, overview, lab, entry, folder)

@@ -8,6 +8,7 @@ import pandas as pd
 from archer.mad.settings import COLUMNS
 from archer.report.tables import markdown_table
 from archer.research import words
+from archer.research.next_steps import steps
 from archer.research.overview import Overview, Standing
 
 
@@ -31,11 +32,11 @@ def summary(overview: Overview) -> str:
         "## Better than chance?",
         _bullets(words.chance(overview.chance)),
         "## Score against cost",
-        "Rules that no other beats without costing more (time per token, delta = 1):",
+        f"{words.FRONT}:",
         _pareto(words.pareto(overview)),
         "## Next steps",
         "Plans, not measurements.",
-        _bullets(words.steps(overview)),
+        _bullets(steps(overview)),
         "## How this was computed",
         _bullets(words.METHOD),
     ]
@@ -52,10 +53,10 @@ def _claims(overview: Overview) -> list[str]:
     rows = {}
     for c in overview.claims:
         gaps = [f"{c.tasks[t][0]:+.3f}" if t in c.tasks else "-" for t in COLUMNS]
-        ends = f"{c.low:+.4f} to {c.high:+.4f}"
+        ends = "-" if c.lost else f"{c.low:+.4f} to {c.high:+.4f}"
         name = f"{overview.name(c.rule)} against {overview.name(c.against)} ({c.stage})"
-        figures = [f"{c.difference:+.4f}", ends, str(c.n), f"{c.p:.2g}", f"{c.p_holm:.2g}"]
-        rows[name] = [*figures, c.verdict, *gaps]
+        p = [_number(value, ".2g") for value in (c.p, c.p_holm)]
+        rows[name] = [_number(c.difference, "+.4f"), ends, str(c.n), *p, c.told, *gaps]
     head = ["difference", "95 % interval", "seeds", "p", "p corrected", "verdict"]
     frame = pd.DataFrame.from_dict(rows, orient="index", columns=[*head, *COLUMNS.values()])
     return [

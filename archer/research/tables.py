@@ -14,13 +14,14 @@ from sqlalchemy import (
     UniqueConstraint,
     select,
     text,
+    update,
 )
 
 from archer.errors import ArcherError
 from archer.store.opening import LOCK
 from archer.store.schema import meta
 
-VERSION = 1
+VERSION = 2
 KEY = "research"  # in the store's table `meta`: the version of these tables
 
 TABLES = MetaData()
@@ -41,6 +42,15 @@ sessions = Table(
     Column("started", Float(53), nullable=False),
     Column("ended", Float(53)),
     Column("why", Text, nullable=False, default=""),
+)
+
+# Until when (seconds since 1970) the process that a session names has a right to it; the process
+# moves it on while it lives. Since version 2.
+holds = Table(
+    "research_holds",
+    TABLES,
+    Column("session", ForeignKey("research_sessions.id"), primary_key=True),
+    Column("until", Float(53), nullable=False),
 )
 
 # One row per proposal asked for. arm: search or control. source is empty where nothing came of it.
@@ -107,20 +117,29 @@ scores = Table(
 
 
 def prepare(connection: Connection, where: str) -> None:
-    """Make the tables on first use. Raises ArcherError if they are newer than this Archer."""
+    """Make what tables are missing. Raises ArcherError if they are newer than this Archer."""
     if connection.dialect.name == "postgresql":  # one process at a time makes tables
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})
     found = connection.scalar(select(meta.c.value).where(meta.c.key == KEY))
+    _known(found, where)
     if found is None:
         TABLES.create_all(connection)
         connection.execute(meta.insert().values(key=KEY, value=str(VERSION)))
-    elif int(found) > VERSION:
+    elif int(found) < VERSION:
+        TABLES.create_all(connection)
+        connection.execute(update(meta).where(meta.c.key == KEY).values(value=str(VERSION)))
+
+
+def exist(connection: Connection, where: str) -> bool:
+    """Whether a loop has used this store. Raises ArcherError if it was of a newer Archer."""
+    found = connection.scalar(select(meta.c.value).where(meta.c.key == KEY))
+    _known(found, where)
+    return found is not None
+
+
+def _known(version: str | None, where: str) -> None:
+    if version is not None and int(version) > VERSION:
         raise ArcherError(
-            f"{where} holds research of a newer Archer (version {found}, this one knows "
+            f"{where} holds research of a newer Archer (version {version}, this one knows "
             f"{VERSION}): update Archer, or name another folder"
         )
-
-
-def exist(connection: Connection) -> bool:
-    """Whether a loop has used this store."""
-    return connection.scalar(select(meta.c.value).where(meta.c.key == KEY)) is not None

@@ -5,7 +5,14 @@ from rich.tree import Tree
 
 from archer.research.overview import Overview, Standing
 
-STYLES = {"promoted": "green", "weeded": "", "refused": "dim", "failed": "dim", "waiting": "yellow"}
+STYLES = {
+    "promoted": "green",
+    "weeded": "",
+    "trains": "",
+    "refused": "dim",
+    "failed": "dim",
+    "waiting": "yellow",
+}
 
 
 def family_tree(overview: Overview) -> Tree:
@@ -17,7 +24,7 @@ def family_tree(overview: Overview) -> Tree:
     top = Tree(f"[bold]research[/] {escape(overview.where)}, gaps to delta on {overview.stage}")
     known = {key for key, s in overview.standings.items() if s.entry is None}
     roots = [key for key in children if key in known or key not in overview.standings]
-    best = overview.best[0].key if overview.best else ""
+    best = overview.best[0].key if overview.best and overview.stage != "smoke" else ""
     for key in roots:
         node = top.add(_root(overview, key))
         _grow(node, children, key, best)

@@ -7,6 +7,7 @@ from archer.errors import ArcherError
 from archer.files import write_whole
 from archer.rules.base import snake_case
 from archer.rules.load import BUILTIN
+from archer.rules.peer import is_peer
 from archer.rules.validate import is_plain_name
 
 WORDS = ("rule", "knob", "signal")  # their classes would hide archer's own
@@ -99,6 +100,8 @@ def _class_name(name: str) -> str:
     """my_rule -> MyRule, if that reads back as my_rule."""
     if name in BUILTIN:
         raise ArcherError(f"{name!r} is a built-in rule; choose another name")
+    if is_peer(name):
+        raise ArcherError(f"{name!r} names a peer of the rules; choose another name")
     if name in WORDS:
         raise ArcherError(f"{name!r} is a word of archer's own; choose another name")
     class_name = "".join(part[:1].upper() + part[1:] for part in name.split("_"))

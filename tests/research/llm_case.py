@@ -12,7 +12,7 @@ from archer.research.llm.terms import Terms
 from archer.research.proposal import Candidate, History, Proposal, Score
 from archer.rules.load import builtin_graph, load_rule
 
-EAGER = Patience(request=2.0, total=6.0, attempts=3, pause=0.01, longest_pause=1.5)
+EAGER = Patience(request=60.0, total=120.0, attempts=3, pause=0.01, longest_pause=1.5)
 
 SLOW = '''"""Slow momentum: a leaky filter on what is written.
 

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
+from archer.mad.plan import Population
 from archer.mad.results import Results, curves_frame, trials_frame
 from archer.mad.trial import Trial
 from archer.research.entries import Entry
@@ -100,8 +101,10 @@ class FakeLab(Lab):
 
     slope, broken, diverging = 1.0, frozenset[float](), frozenset[float]()
 
-    def measure(self, subjects: Sequence[Subject], stage: str, seeds: int) -> Results:
-        plan = self._plan(subjects, stage, seeds)
+    def measure(
+        self, subjects: Sequence[Subject], stage: str, seeds: int, first: int = 0
+    ) -> Results:
+        plan = self.plan(subjects, stage, seeds, first)
         outcomes, failures = dict[str, MemberResult](), dict[str, str]()
         for row in plan.rows:
             factor = _factor(row.trial.rule)
@@ -140,3 +143,21 @@ def _noise(trial: Trial, split: str) -> float:
     text = f"{trial.rule.rule_hash} {trial.setting.name} {trial.seed} {split}"
     digest = hashlib.sha256(text.encode()).digest()
     return (digest[0] / 255 - 0.5) * 0.004
+
+
+class StoringLab(FakeLab):
+    """Keeps its made-up results in the store, as a training would."""
+
+    def measure(
+        self, subjects: Sequence[Subject], stage: str, seeds: int, first: int = 0
+    ) -> Results:
+        plan = self.plan(subjects, stage, seeds, first)
+        with self.store.begin(plan, "cpu") as run:
+            every = {row.trial.id: row.trial for row in plan.rows}
+            ended = self.store.results(sorted(every))
+            new = Population(tuple(trial for id, trial in every.items() if id not in ended))
+            assert not new.trials or run.claim(new)
+            run.finish({t.id: self._result(t, _factor(t.rule)) for t in new.trials})
+        return self._results(plan, {})
+
+    found = Lab.found

@@ -1,13 +1,14 @@
 """The loop's statistics: the bar, claims on fresh seeds, predictions, search against chance."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
 from standins import Family
-from test_loop import loop
+from test_loop import QUICK, loop
 
 from archer.errors import ArcherError
 from archer.mad.settings import TASKS
@@ -15,7 +16,12 @@ from archer.research.bar import bar_of, judge
 from archer.research.chance import against_control, best_of
 from archer.research.claims import claims, corrected
 from archer.research.overview import Overview, Standing, front
+from archer.research.page import page
+from archer.research.picture import apart
 from archer.research.predict import predictions, score
+from archer.research.settings import Budget
+from archer.research.summary import summary
+from archer.research.words import claim as said_of
 
 
 def rows(rule: str, by_seed: list[float], stage: str = "quick", tasks=TASKS) -> pd.DataFrame:
@@ -74,7 +80,8 @@ def test_the_correction_counts_every_candidate_tried():
 
 
 def entries(tmp_path, scales):
-    made = loop(tmp_path, proposers={"search": Family(scales)})
+    settings = replace(QUICK, budget=Budget(len(scales)))
+    made = loop(tmp_path, settings, {"search": Family(scales)})
     made.run()
     return made
 
@@ -92,9 +99,37 @@ def test_claims_hold_what_is_true_and_nothing_else(tmp_path):
         assert claim.p <= claim.p_holm
     best = next(c for c in overview.claims if c.against == "delta" and c.difference > 0.1)
     assert best.difference == pytest.approx(0.2 * 4 / 6, abs=0.003)
-    assert best.low < 0.2 * 4 / 6 < best.high
+    wide = made.ledger.scores(1, "test").pivot_table("accuracy", "seed", "rule", "mean")
+    gaps = stats.ttest_1samp(wide[best.rule] - wide["delta"], 0).confidence_interval()
+    assert (best.low, best.high) == pytest.approx(gaps)
     assert best.verdict == "better"
     assert best.tasks["compression"] == (0, 0, 0)  # one chunk: delta by construction
+
+
+@pytest.mark.parametrize("who", ["candidate", "delta"])
+def test_a_seed_without_a_score_leaves_no_verdict(tmp_path, who):
+    """The seeds that went well would flatter who lost the others."""
+    made = entries(tmp_path, [0.9])
+    (entry,) = made.entries("search")
+    better = rows(entry.id, [0.6 + 0.001 * seed for seed in range(8)])
+    delta = rows("delta", [0.5, 0.501, 0.5, 0.501, 0.5, 0.501, 0.5, 0.501])
+    lost = better if who == "candidate" else delta
+    lost.loc[(lost["seed"] % 2 == 1) & (lost["task"] == "compression"), "accuracy"] = math.nan
+    gated = delta.assign(rule="gated_delta", accuracy=delta["accuracy"].fillna(0.5))
+    tests = pd.concat([delta, gated, better])
+    against = {c.against: c for c in claims([entry], tests, tried=1)}
+    found = against["delta"]
+    assert (found.n, found.lost, found.verdict) == (4, 4, "cannot tell")
+    assert all(map(math.isnan, (found.difference, found.low, found.high, found.p, found.p_holm)))
+    assert set(found.tasks) == {*TASKS} - {"compression"}
+    overview = Overview.load(made.ledger, made.ledger.sessions()[0])
+    assert "no score on 4 of 8 fresh seeds" in said_of(overview, found)
+    overview.__dict__["claims"] = [*against.values()]  # as if they were its own
+    text = summary(overview)
+    assert "nan" not in text
+    assert "| cannot tell: no score on 4 of 8 seeds | - |" in text
+    assert "no score on 4 of 8 seeds" in page(overview)
+    assert against["gated_delta"].verdict == ("cannot tell" if who == "candidate" else "better")
 
 
 def test_luck_does_not_survive_the_correction(tmp_path):
@@ -202,3 +237,9 @@ def test_the_front_keeps_what_nothing_beats_for_less():
     ]
     standings = [Standing(n, n, None, 0.5, gap, cost) for n, cost, gap in made]
     assert [s.name for s in front(standings)] == ["a", "b", "d"]
+
+
+def test_labels_that_would_touch_share_the_room_around_them():
+    assert apart([10, 50, 62], 12) == [10, 50, 62]
+    assert apart([10, 11, 12, 60], 12) == pytest.approx([-1, 11, 23, 60])
+    assert apart([0, 0, 13], 12) == pytest.approx([-23 / 3, 13 / 3, 49 / 3])

@@ -420,6 +420,7 @@ def test_a_built_in_name_is_taken() -> None:
     assert why_known("delta", own, {}) == (
         "has the name of the built-in rule delta; give it a name of its own"
     )
+    assert why_known("attention", own, {}).startswith("has the name of the peer attention; ")
     assert why_known("mine", own, {"other": Known("another", "2.0")}) == ""
 
 

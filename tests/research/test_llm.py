@@ -6,7 +6,18 @@ from pathlib import Path
 
 import pytest
 from llm_case import AHEAD, SLOW, answer, candidate, history, proposer
-from model_server import Said, call, drip, say, serving, slow, status, text
+from model_server import (
+    Handler,
+    Request,
+    Said,
+    call,
+    drip,
+    say,
+    serving,
+    slow,
+    status,
+    text,
+)
 
 import archer.research.llm.proposer as module
 from archer.check import check_file
@@ -182,17 +193,19 @@ def test_reason_of_the_real_gates_reaches_the_model() -> None:
     assert "lets a token see later ones" in said
 
 
-def test_slow_precheck_does_not_count_against_the_model() -> None:
+def test_slow_precheck_does_not_count_against_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    import time
     from dataclasses import replace
-    from time import sleep
 
     from llm_case import EAGER
 
-    patience = replace(EAGER, total=0.6)
+    patience = replace(EAGER, total=60.0)
     said = ["again", None]
+    real, slept = time.monotonic, [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: real() + slept[0])
 
     def gates(proposal: Proposal) -> str | None:
-        sleep(0.7)
+        slept[0] += 3600.0  # the clock is put forward: all but asleep
         return said.pop(0)
 
     with serving(call(answer()), call(answer())) as server:
@@ -268,18 +281,26 @@ def test_works_where_an_event_loop_runs_already() -> None:
 
 
 def test_time_for_the_whole_proposal_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    import time
     from dataclasses import replace
 
     from llm_case import EAGER
 
-    patience = replace(EAGER, total=0.3, request=5.0)
-    with serving(drip(b" ", 0.05)) as server, pytest.raises(ProposalError) as refused:
+    real, later = time.monotonic, [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: real() + later[0])
+
+    def late(handler: Handler, request: Request) -> None:
+        later[0] = 3600.0  # once the request is there
+        drip(b" ", 0.05)(handler, request)
+
+    patience = replace(EAGER, total=600.0, request=7200.0)
+    with serving(late) as server, pytest.raises(ProposalError) as refused:
         proposer(server, patience=patience).ask(history())
-    assert refusal(refused) == "no proposal within 0.3 s"
+    assert refusal(refused) == "no proposal within 600 s"
     (exchange,) = refused.value.dialogue
     assert exchange["error"] == "given up in the middle"
     assert refused.value.spent.input_tokens > 5_000  # it may have been billed: counted in full
-    assert refused.value.spent.seconds < 2
+    assert 3600 <= refused.value.spent.seconds < 7200
 
 
 def test_interruption_is_let_through_and_what_it_may_cost_is_counted() -> None:

@@ -1,10 +1,11 @@
 """The loop with a language model over real HTTP: what is wrong goes back to it, and all is kept."""
 
+import json
 from dataclasses import replace
 
 import pytest
 from llm_case import AHEAD, SLOW, answer
-from model_server import call, serving, status
+from model_server import call, serving, status, text
 from test_loop import QUICK, loop
 
 from archer.errors import ArcherError
@@ -52,6 +53,15 @@ def test_a_dialogue_is_recorded_and_what_it_costs_counts(tmp_path):
     with open_store(tmp_path) as store:
         reached = Ledger(store).sessions()[0].reached
     assert reached == replace(spent, seconds=reached.seconds)
+
+
+def test_a_server_without_tools_is_asked_for_text(tmp_path):
+    with serving(text(json.dumps(answer()))) as server:
+        asked = settings(server, Budget(1))
+        made = with_model(tmp_path, replace(asked, options={**asked.options, "answer": "text"}))
+        made.run()
+        assert "tools" not in server.requests[0].body
+    assert made.entries("search")[0].source == SLOW
 
 
 def test_the_limit_in_dollars_holds_over_a_kill(tmp_path):

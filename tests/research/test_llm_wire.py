@@ -43,11 +43,11 @@ def test_429_waits_as_long_as_the_server_asks_then_goes_on() -> None:
 
 
 def test_429_that_asks_for_too_long_is_given_up_at_once() -> None:
-    with serving(status(429, "quota", retry_after="3600")) as server:
-        start = time.monotonic()
-        with pytest.raises(ProposalError, match="429: quota, and asks to wait 3600"):
-            proposer(server).ask(history())
-    assert time.monotonic() - start < 1
+    with (
+        serving(status(429, "quota", retry_after="3600")) as server,
+        pytest.raises(ProposalError, match="429: quota, and asks to wait 3600"),
+    ):
+        proposer(server).ask(history())
     assert len(server.requests) == 1
 
 
@@ -76,7 +76,7 @@ def test_errors_of_the_request_are_not_repeated(code: int) -> None:
     assert len(server.requests) == 1
 
 
-def test_pauses_double_and_stay_below_the_longest() -> None:
+def test_pauses_double_and_stay_below_the_longest(monkeypatch: pytest.MonkeyPatch) -> None:
     patience = Patience(pause=1.0, longest_pause=5.0)
     assert [patience.before(attempt, None) for attempt in (2, 3, 4, 5, 6)] == [1, 2, 4, 5, 5]
     assert patience.before(2, "3") == 3
@@ -84,10 +84,10 @@ def test_pauses_double_and_stay_below_the_longest() -> None:
     for nonsense in ("soon", "-4", "nan", "Mon, 99 Foo 2020", ""):
         assert patience.before(2, nonsense) == 1
     assert patience.before(2, "inf") is None
-    assert patience.before(2, formatdate(time.time() + 3600, usegmt=True)) is None
-    wait = patience.before(2, formatdate(time.time() + 4, usegmt=True))
-    assert wait is not None
-    assert 2 < wait <= 4
+    now = 1.75e9
+    monkeypatch.setattr(time, "time", lambda: now)
+    assert patience.before(2, formatdate(now + 3600, usegmt=True)) is None
+    assert patience.before(2, formatdate(now + 4, usegmt=True)) == 4
 
 
 @pytest.mark.parametrize("bad", [{"attempts": 0}, {"request": 0.0}, {"total": math.nan}])
@@ -97,12 +97,12 @@ def test_patience_that_asks_nothing_is_refused(bad: dict[str, float]) -> None:
 
 
 def test_slow_server_is_given_up_and_counted_in_full() -> None:
-    patience = Patience(request=0.3, total=5)
-    with serving(slow(5)) as server:
-        start = time.monotonic()
-        with pytest.raises(ProposalError, match=r"no complete answer within 0\.3 s") as refused:
-            proposer(server, patience=patience).ask(history())
-        assert time.monotonic() - start < 1.5
+    patience = Patience(request=0.3, total=120)
+    with (
+        serving(slow(3600)) as server,
+        pytest.raises(ProposalError, match=r"no complete answer within 0\.3 s") as refused,
+    ):
+        proposer(server, patience=patience).ask(history())
     assert refused.value.spent.output_tokens == 8_000
     assert refused.value.spent.input_tokens > 5_000
 
@@ -184,12 +184,14 @@ HOSTILE: dict[str, tuple[Reply, str]] = {
 @pytest.mark.parametrize("case", HOSTILE)
 def test_hostile_server_gets_nothing_but_a_refusal(case: str) -> None:
     reply, reason = HOSTILE[case]
-    patience = Patience(request=0.5, total=3, attempts=2, pause=0.01)
-    start = time.monotonic()
-    with serving(reply, reply) as server:
-        with pytest.raises(ProposalError) as refused:
-            proposer(server, patience=patience, terms={"retries": 0}).ask(history())
-        assert time.monotonic() - start < 2.5
+    # a body that never ends is refused for its length, long before the time for it is over
+    request = 0.5 if "drips" in case else 60.0
+    patience = Patience(request=request, total=120, attempts=2, pause=0.01)
+    with (
+        serving(reply, reply) as server,
+        pytest.raises(ProposalError) as refused,
+    ):
+        proposer(server, patience=patience, terms={"retries": 0}).ask(history())
     assert reason in str(refused.value)
     assert "\n" not in str(refused.value)
     assert len(str(refused.value)) < 700

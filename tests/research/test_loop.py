@@ -2,6 +2,7 @@
 
 import json
 import math
+import threading
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -11,14 +12,20 @@ from standins import FakeLab, Family, first, plain_gate, scaled
 
 from archer.errors import ArcherError
 from archer.mad.settings import TASKS
-from archer.research.bar import NOISE_SEEDS
+from archer.research.bar import NOISE_SEEDS, fresh_from
 from archer.research.entries import Arm, candidate_id
-from archer.research.examine import ONLY_SMOKE, Examiner
+from archer.research.examine import TRAINS, Examiner
+from archer.research.gating import Gate
+from archer.research.lab import Lab, builtin
 from archer.research.ledger import Ledger
-from archer.research.loop import Gate, Loop
+from archer.research.loop import Loop
+from archer.research.overview import Overview
 from archer.research.proposal import Proposer, Spent
 from archer.research.settings import Budget, Settings
 from archer.research.spending import FRUITLESS
+from archer.research.start import lab_of
+from archer.research.summary import summary
+from archer.research.verdict import Gated, Verdict
 from archer.rules.load import BUILTIN
 from archer.store import open_store
 
@@ -93,13 +100,26 @@ def test_test_data_is_read_for_promoted_rules_only_and_on_fresh_seeds(tmp_path):
     assert len(promoted) == 2
     tests = made.ledger.scores(1, "test")
     assert set(tests["rule"]) == promoted | {"delta", "gated_delta"}
-    assert sorted(tests["seed"].unique()) == [1, 2, 3]  # the search used seed 0
+    # the search used seed 0, and 0 to 4 of delta set the bar
+    assert sorted(tests["seed"].unique()) == [5, 6, 7]
+
+
+def test_fresh_seeds_begin_after_all_that_were_looked_at():
+    assert [fresh_from(seeds) for seeds in (1, NOISE_SEEDS, 7)] == [NOISE_SEEDS, NOISE_SEEDS, 7]
+
+
+def test_the_lab_trains_no_seed_below_the_first_it_is_asked_for(tmp_path):
+    with open_store(tmp_path) as store:
+        plan = Lab(store).plan([builtin("delta"), builtin("decay")], "smoke", 2, first=5)
+    trained = [trial for population in plan.populations for trial in population.trials]
+    assert {row.trial.seed for row in plan.rows} == {trial.seed for trial in trained} == {5, 6}
+    assert {row.trial.id for row in plan.rows} == {trial.id for trial in trained}
 
 
 def test_nothing_is_promoted_for_a_smoke_score(tmp_path):
     made = loop(tmp_path, SMOKE)
     made.run()
-    assert {(e.outcome, e.reason) for e in made.entries("search")} == {("weeded", ONLY_SMOKE)}
+    assert {(e.outcome, e.reason) for e in made.entries("search")} == {("trains", TRAINS)}
     assert made.ledger.scores(1, "test").empty
 
 
@@ -134,11 +154,28 @@ def test_what_was_proposed_before_is_refused_and_known_to_the_next(tmp_path):
     made = loop(tmp_path, proposers={"search": Family([0.9, 0.9, 0.9, 0.8])})
     made.run()
     entries = made.entries("search")
-    # the first two are of one generation: the second is gated after the first
     assert [e.outcome for e in entries] == ["promoted", "refused", "refused", "promoted"]
-    assert entries[1].reason == "novel: is scaled0"
+    # the first two are of one generation, whose gates know what was there before it
+    same = "novel: the same mathematics as the known rule scaled0"
     told = made.history("search", 4).candidates
-    assert [c.reason for c in told if c.outcome == "refused"] == ["novel: is scaled0"] * 2
+    reasons = [c.reason for c in told if c.outcome == "refused"]
+    assert reasons == [same, "novel: is scaled0"]
+
+
+def test_a_generation_is_gated_side_by_side_and_recorded_in_its_order(tmp_path):
+    passing, both = plain_gate(tmp_path), threading.Barrier(2)
+
+    def gate(proposal, known):
+        both.wait(timeout=60)  # passed only while the other is inside too
+        if proposal.name == "scaled1":
+            raise OSError("no room")
+        return passing(proposal, known)
+
+    made = replace(loop(tmp_path, SMOKE, gate=gate), at_once=2)
+    made.run()
+    entries = made.entries("search")
+    assert [e.outcome for e in entries] == ["trains", "refused", "trains", "trains"]
+    assert entries[1].reason == "gates: broke down: OSError: no room"
 
 
 def test_a_proposer_with_nothing_to_offer_is_recorded_and_the_loop_goes_on(tmp_path):
@@ -293,6 +330,54 @@ def test_a_later_session_builds_on_an_earlier_one(tmp_path):
     assert sum(bool(c.scores) for c in seen) == 4
 
 
+def test_a_later_session_takes_rules_of_an_earlier_one_as_parents(tmp_path):
+    made = loop(tmp_path)
+    made.run()
+    old = made.entries("search")[3]
+    later = made.ledger.begin(replace(QUICK, budget=Budget(2)))
+    again = replace(
+        made,
+        session=later,
+        examiner=replace(made.examiner, session=later),
+        proposers={"search": Family([0.8, 0.5])},
+        choose=lambda known, seed, number: [c for c in known if c.id == old.id],
+    )
+    again.run()
+    worse = again.entries("search")[1]
+    assert {e.parent for e in again.entries("search")} == {old.id}
+    assert worse.outcome == "promoted"
+    step = float(worse.reason.split("; ")[1].split()[0])
+    assert step == pytest.approx((0.87 - 0.5) * 4 / 6, abs=0.003)
+    assert old.id in set(made.ledger.scores(later.id, "test")["rule"])  # the parent, on fresh seeds
+
+
+class Unscored(Family):
+    """Proposes without looking at scores."""
+
+    reads_scores = False
+
+
+def test_what_needs_no_scores_is_gated_before_anything_is_trained(tmp_path):
+    class NeverLab(FakeLab):
+        def measure(self, *given):
+            raise AssertionError("trained")
+
+    def gate(proposal, known):
+        return Gated((Verdict("traces", False, "looks ahead"),))
+
+    settings = replace(QUICK, budget=Budget(1))
+    made = loop(tmp_path, settings, {"search": Unscored()}, gate=gate, lab=NeverLab)
+    made.run()
+    (entry,) = made.entries("search")
+    assert (entry.outcome, entry.reason) == ("refused", "traces: looks ahead")
+    overview = Overview.load(made.ledger, made.ledger.sessions()[0])
+    assert "Of 1 proposal: 1 refused." in summary(overview)
+    passing = loop(tmp_path / "passing", settings, {"search": Unscored()})
+    passing.run()
+    (entry,) = passing.entries("search")
+    assert (entry.outcome, entry.parent) == ("promoted", "delta")
+
+
 def test_settings_come_back_as_they_were(tmp_path):
     settings = replace(QUICK, options={"model": "m"}, budget=Budget(3, hours=0.5))
     with open_store(tmp_path) as store:
@@ -327,3 +412,21 @@ def test_bad_budgets(change, message):
 def test_bad_settings(change, message):
     with pytest.raises(ArcherError, match=message):
         replace(QUICK, **change)
+
+
+@pytest.mark.parametrize(("preset", "places"), [("quick", "cpu fp32"), ("smoke", "cuda bf16")])
+def test_what_only_weeds_is_trained_on_the_processor(tmp_path, monkeypatch, preset, places):
+    """Compiling a GPU's kernels for it would take many times as long as the training."""
+    asked = []
+
+    def train(plan, store, device, *rest):
+        asked.append(f"{device} {plan.rows[0].trial.regime.precision}")
+        return {}
+
+    monkeypatch.setattr("archer.research.lab.train_missing", train)
+    with open_store(tmp_path) as store:
+        settings = Settings(Budget(1), preset=preset, device="cuda", precision="bf16")
+        lab = lab_of(Ledger(store), settings)
+        for stage in ("smoke", "quick"):
+            lab.measure([builtin("delta")], stage, 1)
+    assert asked == [places, "cuda bf16"]

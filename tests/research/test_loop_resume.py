@@ -10,13 +10,16 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from standins import Family, plain_gate
+from sqlalchemy import inspect, select, update
+from standins import Family, StoringLab, plain_gate
 from test_loop import QUICK, loop
 
 from archer.errors import ArcherError
 from archer.research.ledger import Ledger
 from archer.research.settings import Budget
+from archer.research.tables import holds, sessions
 from archer.store import open_store
+from archer.store.schema import meta, runs
 
 HERE = Path(__file__).parent
 
@@ -143,6 +146,89 @@ def test_kill_9_and_resume(tmp_path):
     assert [e.id for e in entries[: len(half)]] == [e.id for e in half]
 
 
+def test_a_folder_carried_to_another_machine_goes_on(tmp_path, monkeypatch):
+    """Half of it elsewhere, by a process whose pid lives here too, and killed there."""
+    whole = loop(tmp_path / "whole", lab=StoringLab)
+    whole.run()
+    wanted, scores = facts(whole)
+    there = loop(tmp_path / "there", lab=StoringLab)
+
+    def killed(self, *given):
+        raise KilledError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Ledger, "judged", killed)
+        with pytest.raises(KilledError):
+            there.run()
+    with there.ledger.store.transaction() as connection:
+        connection.execute(sessions.update().values(machine="elsewhere"))
+        connection.execute(runs.update().values(machine="elsewhere"))
+        connection.execute(holds.update().values(until=0.0))  # a minute later
+    there.ledger.store.close()
+    (tmp_path / "there").rename(tmp_path / "here")
+    made = loop(tmp_path / "here", lab=StoringLab)
+    made.ledger.take(made.session)
+    made.run()
+    found, again = facts(made)
+    assert found == wanted
+    pd.testing.assert_frame_equal(again, scores)
+
+
+def test_a_session_at_work_elsewhere_is_taken_over_only_when_its_lease_is_out(tmp_path):
+    with open_store(tmp_path) as store:
+        session = Ledger(store).begin(QUICK)
+        with store.transaction() as connection:
+            connection.execute(sessions.update().values(machine="far away", pid=7))
+        with pytest.raises(ArcherError, match=r"process 7 of far is at work on it; .* wait \d+ s"):
+            Ledger(store).take(session)
+        with store.transaction() as connection:
+            connection.execute(holds.update().values(until=0.0))
+        mine = Ledger(store)
+        mine.take(session)
+        mine.costs(session, {"delta": 1.0})
+        with store.transaction() as connection:
+            connection.execute(sessions.update().values(machine="far away"))
+        with pytest.raises(ArcherError, match="another process works on session 1 since"):
+            mine.costs(session, {"delta": 2.0})
+        assert mine.sessions()[0].costs == {"delta": 1.0}
+
+
+def test_a_session_shows_signs_of_life_while_it_is_held_and_is_free_after(tmp_path, monkeypatch):
+    monkeypatch.setattr("archer.research.hold.LEASE_SECONDS", 0.2)
+    with open_store(tmp_path) as store:
+        ledger = Ledger(store)
+        session = ledger.begin(QUICK)
+        with ledger.held(session):
+            first = until(store)
+            deadline = time.monotonic() + 60
+            while until(store) == first:
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+        assert until(store) is None
+        with store.transaction() as connection:  # a process that lives, but has given it back
+            connection.execute(sessions.update().values(pid=os.getppid(), machine="elsewhere"))
+        Ledger(store).take(session)
+
+
+def until(store):
+    with store.transaction() as connection:
+        return connection.scalar(select(holds.c.until))
+
+
+def test_a_store_of_the_first_version_can_be_read_and_gone_on_with(tmp_path):
+    with open_store(tmp_path) as store:
+        session = Ledger(store).begin(QUICK)
+        with store.transaction() as connection:
+            holds.drop(connection)
+            connection.execute(update(meta).where(meta.c.key == "research").values(value="1"))
+        read = Ledger(store, create=False)
+        assert read.sessions() == [session]
+        with store.transaction() as connection:
+            assert not inspect(connection).has_table("research_holds")  # reading changes nothing
+        read.take(session)
+        assert until(store) is not None
+
+
 def test_two_that_do_not_see_each_other_cannot_both_add(tmp_path):
     made = loop(tmp_path)
     proposal = Family().ask(made.history("search", 0))
@@ -160,10 +246,6 @@ def test_a_store_without_research_says_so(tmp_path):
 
 
 def test_tables_of_a_newer_archer_are_left_alone(tmp_path):
-    from sqlalchemy import update
-
-    from archer.store.schema import meta
-
     with open_store(tmp_path) as store:
         Ledger(store)
         with store.transaction() as connection:

@@ -1,6 +1,7 @@
 """What a search leaves behind: summary, page, candidate reports, tree, promoted rules."""
 
 import io
+import re
 from dataclasses import replace
 from html.parser import HTMLParser
 
@@ -11,12 +12,14 @@ from test_loop import QUICK, loop
 
 from archer.check import check_file
 from archer.errors import ArcherError
+from archer.mad.settings import COLUMNS
 from archer.report.claims import verify
 from archer.report.study import Study
 from archer.research.files import write_candidate, write_summary
 from archer.research.lab import builtin, only_validation, subject
 from archer.research.overview import Overview
 from archer.research.promote import promote
+from archer.research.settings import Budget
 from archer.research.tree import family_tree
 
 VILE = "<script>alert(1)</script> | `x` \x1b[2J delta scores 0.990 on Memorize."
@@ -52,13 +55,23 @@ def test_the_summary_says_what_happened(searched):
     text = (folder / "summary.md").read_text()
     assert "Of 4 proposals: 2 promoted, 1 refused, 1 weeded." in text
     best = overview.best[0]
-    assert f"by `{best.name}`: {best.gap:+.4f} against delta, the best of 3." in text
+    assert f"by `{best.name}`: {best.gap:+.4f} against delta, the best of 3; of the" in text
+    known = max((s for s in overview.standings.values() if s.entry is None), key=lambda s: s.gap)
+    assert f"built-in rules `{known.name}` is highest: {known.gap:+.4f}." in text
     assert "corrected for 3 candidates tried" in text
     assert "Promoted rules on fresh seeds and test data" in text
     assert "In this run the search was" in text
     assert overview.bars[0].stage == "quick"
     assert str(overview.bars[0]) in text
     assert "traces: 1; the latest" in text
+    assert text.count("- Promote `scaled3`") == 1
+    mine = {s.key for s in overview.standings.values() if not s.entry or s.entry.arm == "search"}
+    missing = {
+        task: max(overview.by_task[rule][task][0] for rule in mine & set(overview.by_task)) - own[0]
+        for task, own in overview.by_task[best.key].items()
+    }
+    worst = COLUMNS[max(missing, key=lambda task: missing[task])]
+    assert f"- `scaled3` is furthest behind on {worst}: " in text
 
 
 def test_every_table_of_the_summary_has_rows_of_one_width(searched):
@@ -213,5 +226,34 @@ def test_commands_on_a_folder(searched, capsys):
 def test_other_stores_say_so(tmp_path):
     from archer.cli.research import research
 
-    with pytest.raises(ArcherError, match="no store there"):
-        research(("status", str(tmp_path)))
+    said = f"{tmp_path}: no search there; `archer research --out {tmp_path}` begins one"
+    for verb in ("status", "resume"):
+        with pytest.raises(ArcherError, match=re.escape(said)):
+            research((verb, str(tmp_path)))
+
+
+def test_what_confines_is_said_whole(monkeypatch, capsys):
+    from archer.cli.research import _say_protection
+
+    layers = (*(f"layer {n}" for n in range(40)), "no landlock: not in this kernel")
+    monkeypatch.setattr("archer.research.sandbox.protection", lambda: layers)
+    _say_protection()
+    assert capsys.readouterr().err.endswith("layer 39, no landlock: not in this kernel\n")
+
+
+def test_a_rule_tested_on_smoke_only_is_promoted_with_a_note(tmp_path, monkeypatch, capsys):
+    from archer.cli.research import research
+    from archer.research.verdict import Gated
+
+    made = loop(tmp_path, replace(QUICK, preset="smoke", budget=Budget(1)))
+    made.run()
+    (entry,) = made.entries("search")
+    passed = Gated((), entry.graph)  # the gates take seconds
+    monkeypatch.setattr("archer.research.promote.gate", lambda proposal, known: passed)
+    research(("promote", str(tmp_path), entry.id), to=tmp_path / "rules")
+    assert "note: this rule was never measured: smoke tells" in capsys.readouterr().err
+    text = " ".join((tmp_path / "rules" / "scaled0.py").read_text().replace("# ", "").split())
+    assert "This rule was never measured" in text
+    assert "Validation accuracy" not in text
+    research(("tree", str(tmp_path)))
+    assert capsys.readouterr().out.endswith(" trains\n")  # and none is best

@@ -56,7 +56,7 @@ def test_bad_names(name: str, tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("name", [*BUILTIN, "rule", "knob", "signal"])
+@pytest.mark.parametrize("name", [*BUILTIN, "rule", "knob", "signal", "attention", "fla:GLA"])
 def test_taken_names(name: str) -> None:
     with pytest.raises(ArcherError, match="choose another name"):
         rule_template(name)

@@ -6,6 +6,7 @@ from functools import lru_cache
 
 from archer.research.gates.behaviour import alike, behaviour
 from archer.rules.load import BUILTIN, builtin_graph
+from archer.rules.peer import is_peer
 
 
 @dataclass(frozen=True)
@@ -37,4 +38,6 @@ def why_known(name: str, rule: Known, known: Mapping[str, Known]) -> str:
             return f"computes what the known rule {other} computes, to 1e-9 on random inputs"
     if name in BUILTIN:
         return f"has the name of the built-in rule {name}; give it a name of its own"
+    if is_peer(name):
+        return f"has the name of the peer {name}; give it a name of its own"
     return ""

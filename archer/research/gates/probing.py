@@ -13,7 +13,8 @@ from typing import Any
 import torch
 
 from archer.check import probes
-from archer.check.inputs import KINDS, inputs
+from archer.check.causality import causal
+from archer.check.inputs import inputs
 from archer.check.probes import Finding
 from archer.errors import one_line
 from archer.research.gates.behaviour import behaviour
@@ -22,8 +23,6 @@ from archer.research.gates.order import PROBING
 from archer.research.sandbox.child import Send
 from archer.rules.graph import RuleGraph, rule_from_json
 from archer.rules.load import builtin_graph
-
-LONG = 4096
 
 Answer = dict[str, Any]
 
@@ -76,22 +75,6 @@ def shapes_and_dtypes(rule: RuleGraph) -> Finding:
     return found
 
 
-def finite(rule: RuleGraph) -> Finding:
-    """Finite on every kind of input at short lengths, and for 4096 tokens."""
-    found = probes.finite(rule)
-    if not found.passed:
-        return found
-    kinds = [inputs(rule, LONG, kind, batch=1, dtype=torch.float32) for kind in KINDS]
-    together = kinds[0].map(lambda name, _: torch.cat([kind.tensors[name] for kind in kinds]))
-    with torch.no_grad():
-        output, state = together.run(rule)
-    for values, what in ((output, "output"), (state, "memory")):
-        for kind, x in zip(KINDS, values, strict=True):
-            if not x.isfinite().all():
-                return Finding(False, f"the {what} is not finite on {KINDS[kind]}, {LONG} tokens")
-    return Finding(True, f"{found.message}, and for {LONG} tokens")
-
-
 def _cost(rule: RuleGraph) -> Answer:
     found, relative = cost(rule)
     return _said(found) | ({"cost": relative} if found.passed else {})
@@ -104,9 +87,9 @@ def _novel(rule: RuleGraph) -> Answer:
 
 RUN: dict[str, Callable[[RuleGraph], Answer]] = {
     "shapes and dtypes": _of(shapes_and_dtypes),
-    "causal": _of(probes.causal),
+    "causal": _of(causal),
     "independent": _of(probes.independent),
-    "finite": _of(finite),
+    "finite": _of(probes.finite),
     "gradients": _of(probes.gradients),
     "cost": _cost,
     "novel": _novel,

@@ -71,6 +71,7 @@ def _sections(history: History) -> list[Section]:
         Section("Refused by a gate; do not propose these again", _why(history, "refused")),
         Section("Training failed", _why(history, "failed")),
         Section("Trained, not better", _why(history, "weeded")),
+        Section("Trained, and not compared yet", _why(history, "trains")),
         Section("Predicted change, and what was measured against the parent", forecasts(history)),
         Section("Names that are taken", [_names(history.candidates)], share=1.0),
         Section("Tasks that count", [", ".join(tasks)], share=1.0),

@@ -4,9 +4,7 @@ import math
 
 from archer.research.archive import archive
 from archer.research.proposal import Candidate, History, Score
-
-STAGES = ("smoke", "quick", "core", "mad")
-BASELINES = ("delta", "gated_delta")
+from archer.research.stages import BASELINES, STAGES
 
 
 def result_tables(history: History) -> dict[str, list[str]]:
