@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from archer.benchmark import bench as bench
+    from archer.engine import run_rule as run_rule
     from archer.errors import ArcherError as ArcherError
     from archer.rules.base import Knob as Knob
     from archer.rules.base import Rule as Rule
@@ -32,6 +33,7 @@ _WHERE = {
     "causal_mask": "archer.rules.hooks",
     "causal_softmax": "archer.rules.hooks",
     "load": "archer.weights",
+    "run_rule": "archer.engine",
     "sweep": "archer.sweeps",
     "SweepResults": "archer.sweeps",
 }
@@ -46,4 +48,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_WHERE])
+    return sorted([*__all__, "__version__"])

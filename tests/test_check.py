@@ -62,7 +62,7 @@ BAD = {
         ("gate: 'fft_fft' is not an allowed operation; allowed are", "softmax, softplus, sqrt"),
     ),
     "a shape": Bad(
-        "def gate(self, U, p):  # here\n    return U.sum(-1)",
+        "def gate(self, U, p):\n    return U.sum(-1)  # here",
         "shapes",
         ("gate: the result must have shape [C, d_v], got a vector",),
     ),
@@ -240,8 +240,9 @@ def test_an_engine_that_mixes_sequences_is_found(
 def test_one_report_of_an_early_failure(write: Callable[[str], str]) -> None:
     report = check_file(write(BAD["a shape"].body))
     verdicts = {result.name: result.passed for result in report.results}
-    assert verdicts == dict.fromkeys(CHECKS) | {"imports": True, "one rule": True, "shapes": False}
-    assert report.results[3].message == "not finished: 'shapes' failed"
+    read = dict.fromkeys(("imports", "one rule", "knobs", "expectations"), True)
+    assert verdicts == dict.fromkeys(CHECKS) | read | {"shapes": False}
+    assert report.results[5].message == "not finished: 'shapes' failed"
     assert (report.rule, report.graph) == ("my_rule", None)
 
 
@@ -349,3 +350,13 @@ def test_the_largest_chunk_is_checked_in_seconds(write: Callable[[str], str]) ->
     body = "chunk_size = 1024\ndef local(self, scores, p):\n    return causal_softmax(scores)"
     assert check_file(write(body)).ok
     assert time.process_time() - started < 5
+
+
+def test_a_function_of_sizes_alone_is_a_number(tmp_path):
+    file = tmp_path / "sized.py"
+    file.write_text(
+        "import torch\nfrom archer import Rule\n\n\nclass Sized(Rule):\n"
+        "    def write(self, S, dS, slots, p):\n"
+        "        return S + torch.sigmoid(S.shape[0] * 0.1) * dS\n"
+    )
+    assert check_file(str(file)).ok

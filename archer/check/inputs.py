@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from archer.memory.chunkwise import chunkwise
+from archer.memory.chunkwise import State, chunkwise, proceed
 from archer.rules.graph import RuleGraph
 
 # What each kind of input is, in the words of a message.
@@ -39,26 +39,44 @@ class Inputs:
         changed = {name: change(name, tensor) for name, tensor in self.tensors.items()}
         return Inputs(changed, self.decay)
 
+    @property
+    def length(self) -> int:
+        """T."""
+        return self.tensors["q"].shape[1]
+
+    def part(self, start: int, stop: int) -> "Inputs":
+        """The tokens from `start` on, before `stop`."""
+        return self.map(lambda _, x: x[:, start:stop])
+
     def run(
         self, rule: RuleGraph, knobs: Mapping[str, float | Tensor] | None = None
     ) -> tuple[Tensor, Tensor]:
         """Output and final state of a rule, which may read fewer of the inputs."""
-        given = dict(self.tensors)
-        q, k, v, beta = (given.pop(name) for name in ("q", "k", "v", "beta"))
-        g = given.pop(self.decay) if self.decay else None
+        tokens, signals = self._given(rule)
         output, state = chunkwise(
-            rule,
-            q,
-            k,
-            v,
-            beta,
-            g if rule.decay else None,
-            knobs=knobs,
-            signals=given,
-            output_final_state=True,
+            rule, *tokens, knobs=knobs, signals=signals, output_final_state=True
         )
         assert state is not None
         return output, state
+
+    def proceed(
+        self,
+        rule: RuleGraph,
+        state: State | None,
+        knobs: Mapping[str, float | Tensor] | None = None,
+    ) -> tuple[Tensor, State]:
+        """Output, and the state after these tokens, where `state` is that before them."""
+        tokens, signals = self._given(rule)
+        return proceed(rule, *tokens, knobs=knobs, signals=signals, state=state)
+
+    def _given(
+        self, rule: RuleGraph
+    ) -> tuple[tuple[Tensor, Tensor, Tensor, Tensor, Tensor | None], dict[str, Tensor]]:
+        """q, k, v, beta and g, and the signals."""
+        signals = dict(self.tensors)
+        q, k, v, beta = (signals.pop(name) for name in ("q", "k", "v", "beta"))
+        g = signals.pop(self.decay) if self.decay else None
+        return (q, k, v, beta, g if rule.decay else None), signals
 
 
 def inputs(

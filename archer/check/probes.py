@@ -7,9 +7,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from archer.check import blame
 from archer.check.inputs import D_K, D_V, HEADS, KINDS, Inputs, inputs, small
 from archer.errors import ArcherError
 from archer.rules.graph import KnobSpec, RuleGraph
+
+LONG = 4096
 
 
 @dataclass(frozen=True)
@@ -21,7 +24,7 @@ class Finding:
     line: int | None = None
 
 
-def _lengths(rule: RuleGraph) -> list[int]:
+def lengths(rule: RuleGraph) -> list[int]:
     """One token, around one chunk, and several chunks with the last one not full."""
     C = rule.chunk_size
     return sorted({1, max(C - 1, 1), C, C + 1, 3 * C + 3})
@@ -30,7 +33,7 @@ def _lengths(rule: RuleGraph) -> list[int]:
 def hooks_run(rule: RuleGraph) -> Finding:
     """The engine runs the rule at lengths around its chunk size and gets the right shapes."""
     rule = small(rule)
-    for length in _lengths(rule):
+    for length in lengths(rule):
         try:
             output, state = inputs(rule, length).run(rule)
         except (RuntimeError, ArithmeticError, TypeError, ValueError, ArcherError) as error:
@@ -39,55 +42,8 @@ def hooks_run(rule: RuleGraph) -> Finding:
         shapes = tuple(output.shape), tuple(state.shape)
         if shapes != ((2, length, HEADS, D_V), (2, HEADS, D_K, D_V)):
             return Finding(False, f"length {length}: output and state have shapes {shapes}")
-    lengths = ", ".join(map(str, _lengths(rule)))
-    return Finding(True, f"gate, local and write run at lengths {lengths}")
-
-
-def causal(rule: RuleGraph) -> Finding:
-    """Replacing a token changes no output before it, not by a single bit."""
-    rule = small(rule)
-    for length in _lengths(rule):
-        leaks = _leaks(rule, length, None)
-        if leaks.any():
-            return _leak_found(rule, length, leaks)
-    return Finding(True, "replacing any token leaves every earlier output the same to the bit")
-
-
-def _leaks(rule: RuleGraph, length: int, only: str | None) -> Tensor:
-    """[t, s]: how much the output at s < t changes when token t is replaced, in one input or all.
-
-    Both runs have one batch entry per t, so that equal numbers take the same path.
-    """
-    same = inputs(rule, length, batch=1).map(lambda _, x: x.repeat(length, *(1,) * (x.ndim - 1)))
-    other = inputs(rule, length, batch=1, seed=1)
-    at = torch.arange(length)
-
-    def replace(name: str, tensor: Tensor) -> Tensor:
-        if only not in (None, name):
-            return tensor
-        changed = tensor.clone()
-        changed[at, at] = other.tensors[name][0]
-        return changed
-
-    before, after = same.run(rule)[0], same.map(replace).run(rule)[0]
-    change = (after - before).abs().nan_to_num(nan=0.0, posinf=math.inf).amax((-2, -1))
-    return change.tril(-1)
-
-
-def _leak_found(rule: RuleGraph, length: int, leaks: Tensor) -> Finding:
-    names = inputs(rule, length).tensors
-    through = [name for name in names if _leaks(rule, length, name).any()]
-    token, earlier = divmod(int(leaks.argmax()), length)
-    reductions = (n for n in rule.local.nodes if n.op in ("sum", "softmax", "amax", "amin"))
-    line = next((node.line for node in reductions if node.line), None)
-    return Finding(
-        False,
-        f"local: looks ahead: of {length} tokens, replacing token {token + 1} changes the output "
-        f"at token {earlier + 1} by {leaks.max():.2g} ({int((leaks > 0).sum())} such pairs, "
-        f"through {', '.join(through) or 'several inputs together'}); mask before reducing, as in "
-        "torch.where(causal_mask(scores), x, 0)",
-        line,
-    )
+    listed = ", ".join(map(str, lengths(rule)))
+    return Finding(True, f"gate, local and write run at lengths {listed}")
 
 
 def independent(rule: RuleGraph) -> Finding:
@@ -112,27 +68,52 @@ def independent(rule: RuleGraph) -> Finding:
 
 
 def finite(rule: RuleGraph) -> Finding:
-    """Outputs and memory are finite in fp32 on every kind of input."""
-    rule = small(rule)
+    """Outputs and memory are finite in fp32 on every kind of input, also after 4096 tokens."""
+    short = small(rule)
     for kind, words in KINDS.items():
-        for length in _lengths(rule):
-            output, state = inputs(rule, length, kind, dtype=torch.float32).run(rule)
+        for length in lengths(short):
+            data = inputs(short, length, kind, dtype=torch.float32)
+            output, state = data.run(short)
             if not output.isfinite().all():
                 bad = (~output.isfinite()).any(-1).any(-1).any(0)
                 first = int(bad.nonzero()[0]) + 1
-                return _not_finite(rule, f"the output from token {first}", output, words, length)
+                return _not_finite(short, f"the output from token {first}", output, words, data)
             if not state.isfinite().all():
-                return _not_finite(rule, "the memory", state, words, length)
-    return Finding(True, f"finite on {', '.join(KINDS)} inputs, also where a chunk is not full")
+                return _not_finite(short, "the memory", state, words, data)
+    found = _long(rule)
+    said = f"finite on {', '.join(KINDS)} inputs, also where a chunk is not full"
+    return found or Finding(True, f"{said}, and for {LONG} tokens")
 
 
-def _not_finite(rule: RuleGraph, what: str, values: Tensor, words: str, length: int) -> Finding:
+def _long(rule: RuleGraph) -> Finding | None:
+    """What is not finite in a long sequence of any kind, in the rule's own chunks."""
+    kinds = [inputs(rule, LONG, kind, batch=1, dtype=torch.float32) for kind in KINDS]
+    together = kinds[0].map(lambda name, _: torch.cat([kind.tensors[name] for kind in kinds]))
+    with torch.no_grad():
+        output, state = together.run(rule)
+    for values, what in ((output, "the output"), (state, "the memory")):
+        for data, words, x in zip(kinds, KINDS.values(), values, strict=True):
+            if not x.isfinite().all():
+                line, where = _where(blame.of_values(rule, data))
+                reason = f"{what} is not finite on {words}, {LONG} tokens{where}"
+                return Finding(False, reason, line)
+    return None
+
+
+def _not_finite(rule: RuleGraph, what: str, values: Tensor, words: str, data: Inputs) -> Finding:
     number = "NaN" if values.isnan().any() else "infinite"
+    line, where = _where(blame.of_values(rule, data))
     return Finding(
         False,
-        f"{what} is {number} on {words}, {_length(rule, length)}; keep divisors and what stands "
-        "under a root above zero, and exponents bounded",
+        f"{what} is {number} on {words}, {_length(rule, data.length)}{where}; keep divisors and "
+        "what stands under a root above zero, and exponents bounded",
+        line,
     )
+
+
+def _where(found: blame.Blame | None) -> tuple[int | None, str]:
+    """The line at fault, and the words for it."""
+    return (found.line, f"; it begins with {found.operation}") if found else (None, "")
 
 
 def _length(rule: RuleGraph, length: int) -> str:
@@ -145,15 +126,18 @@ def gradients(rule: RuleGraph) -> Finding:
     rule = small(rule)
     defaults = {knob.name: knob.default for knob in rule.knobs}
     for kind, words in KINDS.items():
-        for length in _lengths(rule):
-            found = _gradients(rule, inputs(rule, length, kind, dtype=torch.float32), defaults)
+        for length in lengths(rule):
+            data = inputs(rule, length, kind, dtype=torch.float32)
+            found = _gradients(rule, data, defaults)
             bad = [name for name, gradient in found.items() if not gradient.isfinite().all()]
             if bad:
+                line, where = _where(blame.of_gradients(rule, data, defaults))
                 return Finding(
                     False,
                     f"the gradient of {', '.join(bad)} is not finite on {words}, "
-                    f"{_length(rule, length)}; keep divisors and what stands under a root above "
-                    "zero, as in sqrt(x + 1e-6)",
+                    f"{_length(rule, length)}{where}; keep divisors and what stands under a root "
+                    "above zero, as in sqrt(x + 1e-6)",
+                    line,
                 )
     dead = _without_gradient(rule, defaults)
     dead &= _without_gradient(rule, {knob.name: _inside(knob) for knob in rule.knobs})

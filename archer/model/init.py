@@ -7,6 +7,7 @@ who else is in the population, so two rules start from the same weights under th
 import hashlib
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -23,17 +24,30 @@ def generator(*words: str | int) -> torch.Generator:
 
 def constant(value: float) -> Draw:
     """Every entry the same."""
-    return lambda shape, _: torch.full(shape, value)
+    return partial(_constant, value)
 
 
 def normal(std: float) -> Draw:
     """N(0, std^2)."""
-    return lambda shape, random: torch.empty(shape).normal_(0.0, std, generator=random)
+    return partial(_normal, std)
 
 
 def uniform(bound: float) -> Draw:
     """U(-bound, bound)."""
-    return lambda shape, random: torch.empty(shape).uniform_(-bound, bound, generator=random)
+    return partial(_uniform, bound)
+
+
+# not closures: a model is pickled with its draws
+def _constant(value: float, shape: Shape, _: torch.Generator) -> Tensor:
+    return torch.full(shape, value)
+
+
+def _normal(std: float, shape: Shape, random: torch.Generator) -> Tensor:
+    return torch.empty(shape).normal_(0.0, std, generator=random)
+
+
+def _uniform(bound: float, shape: Shape, random: torch.Generator) -> Tensor:
+    return torch.empty(shape).uniform_(-bound, bound, generator=random)
 
 
 def log_decay_rate(shape: Shape, random: torch.Generator) -> Tensor:

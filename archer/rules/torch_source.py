@@ -58,7 +58,7 @@ class _Printer:
 
     def tensor(self, index: int, strength: int = 0) -> str:
         if self.host[index]:
-            return f"torch.tensor({self.arg(index)}, dtype=torch.float64)"
+            return f"torch.full((), {self.arg(index)}, dtype=torch.float64)"
         return self.arg(index, strength)
 
     def expression(self, index: int) -> tuple[str, int]:

@@ -2,15 +2,15 @@
 
 import ast
 import difflib
-import inspect
 import linecache
 import re
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from archer.rules import ops
+from archer.rules import functions, ops
 from archer.rules.base import Knob, Rule, RuleError, Signal, check_expects
 from archer.rules.graph import HOOKS, Graph, KnobSpec, RuleGraph, SignalSpec
+from archer.rules.places import return_line, source_file
 from archer.rules.symbol import Symbol, Tracer
 from archer.rules.validate import MAX_CHUNK_SIZE, name_problem
 
@@ -47,8 +47,7 @@ def trace(rule: type[Rule]) -> RuleGraph:
     Raises RuleError, with the line, for an operation outside the allow-list, a wrong shape, an
     undeclared name, or a hook that fails.
     """
-    file = inspect.getsourcefile(rule) or ""
-    linecache.checkcache(file)
+    file = source_file(rule)
     knobs, signals = rule.declared(Knob), rule.declared(Signal)
     _check_names(rule, knobs, signals, file)
     graphs = {hook: _trace_hook(rule, hook, knobs, signals, file) for hook in HOOKS}
@@ -110,7 +109,7 @@ def _check_all_used(graph: RuleGraph, file: str) -> None:
 def _trace_hook(
     rule: type[Rule], hook: str, knobs: dict[str, Knob], signals: dict[str, Signal], file: str
 ) -> Graph:
-    tracer = Tracer(file, hook)
+    tracer = Tracer(file, hook, functions)
     arguments = [tracer.input(name, shape, 2) for name, shape in ops.HOOK_INPUTS[hook].items()]
     scalars = {name: tracer.input(f"knob.{name}", ("1", "1"), 0) for name in knobs}
     vectors = {name: tracer.input(f"signal.{name}", ("1", "token"), 1) for name in signals}
@@ -123,7 +122,8 @@ def _trace_hook(
     code = getattr(getattr(rule, hook), "__code__", None)
     line = code.co_firstlineno if code and code.co_filename == file else None
     result = _run(rule, hook, [*arguments, p], tracer, line)
-    outputs = _outputs(result, hook, rule.slots, tracer, line)
+    place = return_line(rule, file, hook) or line
+    outputs = _outputs(result, hook, rule.slots, tracer, place)
     labels = _labels(tracer, outputs)
     return tracer.builder.finish({n: s.index for n, s in outputs.items()}, labels)
 
@@ -150,7 +150,7 @@ def _run(
 def _outputs(
     result: Any, hook: str, slots: tuple[str, ...], tracer: Tracer, line: int | None
 ) -> dict[str, Symbol]:
-    """The hook's results by name. Refuses any other number or shape, at the hook's own line."""
+    """The hook's results by name. Refuses any other number or shape, at the hook's `return`."""
 
     def refuse(reason: str) -> NoReturn:
         raise RuleError(f"{hook}: {reason}", check="shapes", line=line, file=tracer.file)

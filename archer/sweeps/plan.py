@@ -12,6 +12,7 @@ from archer.errors import ArcherError
 from archer.mad.plan import Plan
 from archer.mad.presets import Preset
 from archer.mad.presets import preset as find_preset
+from archer.rules.base import Rule
 from archer.rules.peer import is_peer
 from archer.sweeps.design import Design
 from archer.sweeps.points import MOST_POINTS, Point, axes, grid, once, reference
@@ -59,7 +60,7 @@ class Sweep:
 
 
 def plan_sweep(
-    rule: str | Path,
+    rule: str | Path | type[Rule],
     *,
     set: Sequence[str] = (),
     learn: Sequence[str] = (),
@@ -89,7 +90,7 @@ def plan_sweep(
     if rates_from is not None and (lrs or weight_decays):
         raise ArcherError("--rates-from gives lr and weight decay: leave out the others")
     set, learn, tasks = _listed(set), _listed(learn), None if tasks is None else _listed(tasks)
-    graph = contender(str(rule), device)
+    graph = contender(rule, device)
     if chunk_sizes and is_peer(graph.name):
         raise ArcherError(f"{graph.name} has no chunks: leave out --chunk-size")
     chosen = find_preset(preset) if isinstance(preset, str) else preset

@@ -13,6 +13,7 @@ from archer.benchmark import find_device, run_plan
 from archer.files import prepare_folder
 from archer.mad.presets import Preset
 from archer.mad.runner import worker_count
+from archer.rules.base import Rule
 from archer.store import Store, open_store
 from archer.sweeps import search as searching
 from archer.sweeps.choose import point_curves, seed_scores
@@ -24,7 +25,7 @@ from archer.sweeps.results import SweepResults
 
 
 def sweep(
-    rule: str | Path,
+    rule: str | Path | type[Rule],
     *,
     set: Sequence[str] = (),
     learn: Sequence[str] = (),

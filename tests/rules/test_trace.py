@@ -121,10 +121,10 @@ BAD = {
         "a [C] vector scales rows as `x[:, None]`",
     ),
     "a wrong result": Bad(
-        "def gate(self, U, p):  # here\n    return U.sum(-1)", "shapes", "got a vector"
+        "def gate(self, U, p):\n    return U.sum(-1)  # here", "shapes", "got a vector"
     ),
     "a mask for local of another shape": Bad(
-        "def local(self, scores, p):  # here\n    return scores.sum(-1, keepdim=True)",
+        "def local(self, scores, p):\n    return scores.sum(-1, keepdim=True)  # here",
         "shapes",
         "must have shape [C, C], got [C, 1]",
     ),
@@ -132,13 +132,13 @@ BAD = {
         "def write(self, S, dS, slots, p):  # here\n    S = S + dS", "shapes", "a `return` missing?"
     ),
     "slots not returned": Bad(
-        'slots = ("m",)\ndef write(self, S, dS, slots, p):  # here\n    return S + slots.m',
+        'slots = ("m",)\ndef write(self, S, dS, slots, p):\n    return S + slots.m  # here',
         "shapes",
         'must return S, {"m": ...}, got slots []',
     ),
     "other slots returned": Bad(
-        'slots = ("m",)\ndef write(self, S, dS, slots, p):  # here\n'
-        '    return S + slots.m, {"n": dS}',
+        'slots = ("m",)\ndef write(self, S, dS, slots, p):\n'
+        '    return S + slots.m, {"n": dS}  # here',
         "shapes",
         "got slots ['n']",
     ),
@@ -334,3 +334,21 @@ def test_every_node_of_a_hook_knows_its_line(rule_file: Body) -> None:
 def test_unknown_name_suggests_the_nearest() -> None:
     with pytest.raises(ArcherError, match=r"unknown rule 'momentun': did you mean momentum\?"):
         load_rule("momentun")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "dS * torch.rand(())",
+        "torch.rand(()) * dS",
+        "dS ** torch.tensor(0.5)",
+        "dS + torch.ones(1)",
+        "torch.where(dS > 0, dS, torch.tensor(0.5))",
+        "dS @ torch.eye(3)",
+    ],
+)
+def test_a_tensor_of_the_rule_s_own_is_refused(text: str, rule_file: Body) -> None:
+    """A random one would make another rule of it at each load."""
+    path = rule_file(f"{WRITE}    return S + {text}")
+    with pytest.raises(RuleError, match="of type Tensor cannot enter a rule graph; use plain num"):
+        load_graph(str(path))

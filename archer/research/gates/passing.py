@@ -118,6 +118,8 @@ class _Passage:
                 return self._say(name, False, plain(ran.failure), ran.seconds)
             answer = ran.answers[place]
             took = float(answer.get("seconds", ran.seconds / len(gates)))
+            if took > (most := self.seconds[name]):  # told late, though it lay here in time
+                return self._say(name, False, f"was not done after {most:g} s, its limit", took)
             reason = plain(answer["reason"])
             line = f"{self.file}:{answer['line']}: " if answer.get("line") else ""
             if not self._say(name, bool(answer["passed"]), line + reason, took):
