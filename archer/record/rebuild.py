@@ -1,5 +1,6 @@
 """A record's tables again, from its trials and without training."""
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,9 +28,10 @@ class Rebuilt:
 
 
 def rebuild(folder: Path, out: Path | None = None, against: str | None = None) -> Rebuilt:
-    """Compute a record's tables and reports from its trials; with out, write them there.
+    """Compute a record's tables and reports from its trials.
 
-    Raises ArcherError for a record that is damaged, has a gap or lacks results.csv.
+    out: a folder for them, beside copies of the record's own files. Raises ArcherError for a
+    record that is damaged, has a gap or lacks results.csv.
     """
     record = Record.load(folder)
     study = Study.load(folder, against)
@@ -37,6 +39,8 @@ def rebuild(folder: Path, out: Path | None = None, against: str | None = None) -
     files = []
     if out is not None:
         prepare_folder(out)
+        if out.resolve() != folder.resolve():
+            shutil.copytree(folder, out, dirs_exist_ok=True)
         published = [row for path in (folder / BESIDE).glob("*") for row in read_published(path)]
         texts = {
             "results.csv": table_text(study.table),
