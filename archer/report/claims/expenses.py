@@ -41,6 +41,12 @@ _SECONDS = re.compile(
     r"of training|of compute))?",
     re.IGNORECASE,
 )
+_SLOWER = re.compile(
+    r"\bM(?P<m>\d+) (?:is|was|trains|trained|runs|ran) (?:\w+ly )?"
+    r"(?P<how>slower|faster|cheaper|more expensive|costlier)(?: to (?:train|run))?(?: per step)?"
+    r" than (?:the )?M(?P<o>\d+)",
+    re.IGNORECASE,
+)
 _UNITS = {"ms": 1e-3, "mi": 60.0, "s": 1.0, "h": 3600.0}
 
 
@@ -79,6 +85,21 @@ class TakesTimes:
 
 
 @dataclass(frozen=True)
+class Slower:
+    """Training a row takes longer than another, per step or in all; stated as `word`."""
+
+    row: str
+    base: str
+    word: str
+
+    def judge(self, table: ScoreTable) -> Outcome:
+        ratios = table.details.time_ratios(self.row, self.base)
+        if not ratios:
+            return UNCLEAR
+        return best_of([truth(ratio > 1, self.word, f"{ratio:.2f} x the time") for ratio in ratios])
+
+
+@dataclass(frozen=True)
 class Takes:
     """Training a row takes a time in seconds: in all, per trial or per step."""
 
@@ -102,7 +123,7 @@ def lift(table: ScoreTable, text: str, s: Skeleton) -> str:
     """The text without what it says of knobs and times; that goes to s.beside as statements."""
     if not (table.details.knobs or table.details.has_times):
         return text
-    for pattern, make in ((_RATIO, _ratio), (_SECONDS, _seconds)):
+    for pattern, make in ((_RATIO, _ratio), (_SLOWER, _slower), (_SECONDS, _seconds)):
         for match in reversed(list(pattern.finditer(text))):
             made = make(table, match, s)
             if made is not None:
@@ -168,6 +189,14 @@ def _ratio(table: ScoreTable, match: re.Match[str], s: Skeleton) -> Statement | 
         more = Figure(figure.value + 1, figure.decimals, approx=figure.approx)
         made = Any((made, TakesTimes(a, b, more)))
     return Unsure(made) if match["how3"] and faster else made
+
+
+def _slower(table: ScoreTable, match: re.Match[str], s: Skeleton) -> Statement | None:
+    row, base = (s.models[int(match[name])].single for name in ("m", "o"))
+    if row is None or base is None or row == base:
+        return None
+    less = match["how"].lower() in ("faster", "cheaper")
+    return Slower(*((base, row) if less else (row, base)), match["how"])
 
 
 def _factor(match: re.Match[str]) -> Figure:

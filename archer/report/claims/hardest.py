@@ -11,17 +11,22 @@ from archer.report.claims.mentions import Mention
 from archer.report.claims.statements import Statement
 from archer.report.claims.table import AVERAGE
 
-_WHOLE = re.compile(
-    r"(?:overall,? )?T(?P<t>\d+) (?:is|remains|stays|proves|was)(?: by far| clearly)? "
-    r"(?:(?P<low>hardest|most difficult|toughest|lowest-scoring)|easiest|highest-scoring)"
-    r"(?: (?:1|tasks?|columns?|benchmarks?|sets?|datasets?|games?|test|T\d+))?"
-    r"(?: (?:for|of|with|in case of) (?:M(?P<m>\d+)|all|every\w+))?(?: overall)?\W*"
+_PLACE = r"(?:(?P<low>hardest|most difficult|toughest|lowest-scoring)|easiest|highest-scoring)"
+_KIND = r"(?:1|tasks?|columns?|benchmarks?|sets?|datasets?|games?|test|T\d+)"
+_WHOM = r"(?: (?:for|of|with|in case of) (?:M(?P<m>\d+)|all|every\w+))?"
+_BE = r"(?:is|remains|stays|proves|was)(?: by far| clearly)?"
+_WHOLE = (
+    re.compile(
+        rf"(?:overall,? )?T(?P<t>\d+) {_BE} {_PLACE}(?: {_KIND})?{_WHOM}(?: overall)?\W*"
+    ),
+    re.compile(rf"(?:overall,? )?(?:the )?{_PLACE} {_KIND}{_WHOM} {_BE} T(?P<t>\d+)\W*", re.I),
 )
 
 
 def find(clause: Clause) -> list[Statement]:
     """The clause must be this and nothing else."""
-    match, table = _WHOLE.fullmatch(clause.text), clause.table
+    matches = [pattern.fullmatch(clause.text) for pattern in _WHOLE]
+    match, table = next(filter(None, matches), None), clause.table
     task = clause.skeleton.tasks[int(match["t"])].single if match else None
     if match is None or task not in table.tasks or len(clause.tasks()) > 1:
         return []

@@ -36,6 +36,8 @@ def statuses(text, details=FOLDER):
         ("adam takes 1.7 times as long as delta.", "adam takes 2.1 times as long as delta."),
         ("adam is 1.7x slower than delta.", "adam is 1.2x slower than delta."),
         ("momentum is 20 % slower than delta.", "momentum is 40 % slower than delta."),
+        ("adam is slower than momentum.", "momentum trains slower than adam."),
+        ("delta is cheaper to train than adam.", "adam is faster than delta."),
         ("adam took about 17 seconds.", "adam took about 27 seconds."),
         ("adam takes 170 ms per step.", "adam takes 120 ms per step."),
     ],

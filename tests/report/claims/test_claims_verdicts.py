@@ -204,3 +204,16 @@ def test_bad_input_is_one_clear_line(tmp_path):
 def test_a_report_without_claims_and_an_empty_one():
     assert verify("", TABLE) == []
     assert verify("# Title\n\nSome words about memory.\n", TABLE) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "status"),
+    [
+        ("The hardest task is Memorize.", "refuted"),
+        ("The hardest task is Fuzzy Recall.", "confirmed"),
+        ("The toughest column for momentum is Fuzzy Recall.", "confirmed"),
+        ("The easiest task for all is Compress.", "refuted"),
+    ],
+)
+def test_the_hardest_task_is_read_either_way_round(text, status):
+    assert [v.status for v in verify(text, TABLE)] == [status]
