@@ -1,6 +1,5 @@
 """What was measured, and whether it is whole: the text of a record, read back."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,6 +12,7 @@ from archer.errors import ArcherError
 from archer.lengths.measure import positions
 from archer.lengths.sequences import BINDINGS
 from archer.report.csv_file import read_csv
+from archer.report.record_file import read_json, read_text
 
 FORMAT = 1
 FACTS = "lengths.json"
@@ -43,7 +43,7 @@ class Measured:
         """Raises ArcherError for files that are missing, damaged, newer, or not whole."""
         if not (folder / FACTS).is_file():
             raise ArcherError(f"{folder} is no record of long sequences: it holds no {FACTS}")
-        facts = _json(folder / FACTS)
+        facts = read_json(folder / FACTS)
         lost = [name for name, kind in NEEDED.items() if not isinstance(facts.get(name), kind)]
         if lost:
             raise ArcherError(f"{folder / FACTS} lacks {lost[0]!r}: the record is damaged")
@@ -52,7 +52,7 @@ class Measured:
                 f"{folder} was written by a newer Archer (format {facts['format']}, this one knows "
                 f"{FORMAT}): update Archer"
             )
-        runs, commands = _json(folder / "environment.json"), _text(folder / "command.txt")
+        runs, commands = read_json(folder / "environment.json"), read_text(folder / "command.txt")
         try:
             values = read_csv(folder / "lengths.csv")
         except FileNotFoundError:
@@ -121,22 +121,3 @@ class Measured:
                 index="position", columns="seed", values="value"
             )
         return found
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(_text(path))
-    except ValueError:
-        raise ArcherError(f"{path} is not JSON: the record is damaged") from None
-    if not isinstance(found, dict):
-        raise ArcherError(f"{path} is not what a record holds there: the record is damaged")
-    return found
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise ArcherError(f"{path.parent} holds no {path.name}: it is no whole record") from None
-    except (OSError, UnicodeDecodeError):
-        raise ArcherError(f"{path} cannot be read: the record is damaged") from None

@@ -28,27 +28,6 @@ def json_bytes(data: Any) -> bytes:
     return (json.dumps(data, indent=1, ensure_ascii=False) + "\n").encode()
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """What `json_bytes` wrote. Raises ArcherError for a file that is missing or damaged."""
-    try:
-        found = json.loads(read_text(path))
-    except ValueError:
-        raise ArcherError(f"{path} is not JSON: the record is damaged") from None
-    if not isinstance(found, dict):
-        raise ArcherError(f"{path} is not what a record holds there: the record is damaged")
-    return found
-
-
-def read_text(path: Path) -> str:
-    """Raises ArcherError for a file that is missing or cannot be read."""
-    try:
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise ArcherError(f"{path.parent} holds no {path.name}: it is no whole record") from None
-    except (OSError, UnicodeDecodeError):
-        raise ArcherError(f"{path} cannot be read: the record is damaged") from None
-
-
 def sizes(folder: Path) -> dict[str, int]:
     """Bytes by file, sorted."""
     paths = sorted(path for path in folder.rglob("*") if path.is_file())

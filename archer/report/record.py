@@ -1,6 +1,5 @@
 """What a record says of itself, and whether it is whole. Its format is in docs/records.md."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ import pandas as pd
 
 from archer.errors import ArcherError
 from archer.mad.settings import COLUMNS
+from archer.report.record_file import read_json, read_text
 
 FORMAT = 1
 BESIDE = "beside"  # its folder with the CSV of published rows in its report, if any
@@ -36,7 +36,7 @@ class Record:
     @staticmethod
     def load(folder: Path) -> "Record":
         """Raises ArcherError for files that are missing, cannot be read, or are newer."""
-        plan = _json(folder / "plan.json")
+        plan = read_json(folder / "plan.json")
         lost = [name for name, kind in IN_PLAN.items() if not isinstance(plan.get(name), kind)]
         if lost:
             raise ArcherError(f"{folder / 'plan.json'} lacks {lost[0]!r}: the record is damaged")
@@ -45,10 +45,10 @@ class Record:
                 f"{folder} was written by a newer Archer (record format {plan['format']}, this one "
                 f"knows {FORMAT}): update Archer"
             )
-        runs = _json(folder / "environment.json").get("runs")
+        runs = read_json(folder / "environment.json").get("runs")
         if not isinstance(runs, list) or not all(isinstance(run, dict) for run in runs):
             raise ArcherError(f"{folder / 'environment.json'} lacks 'runs': the record is damaged")
-        return Record(plan, runs, _text(folder / "command.txt").splitlines())
+        return Record(plan, runs, read_text(folder / "command.txt").splitlines())
 
     def check(self, folder: Path, trials: pd.DataFrame) -> None:
         """Raises ArcherError unless every rule has every trial that plan.json promises."""
@@ -125,22 +125,3 @@ def _run(run: Mapping[str, Any]) -> str:
         f"run {run.get('run')}, {run.get('started')}: {run.get('trials')} trials trained on "
         f"{card}; {shown}{commit}, code {str(run.get('code'))[:8]}"
     )
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(_text(path))
-    except ValueError:
-        raise ArcherError(f"{path} is not JSON: the record is damaged") from None
-    if not isinstance(found, dict):
-        raise ArcherError(f"{path} is not what a record holds there: the record is damaged")
-    return found
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise ArcherError(f"{path.parent} holds no {path.name}: it is no whole record") from None
-    except (OSError, UnicodeDecodeError):
-        raise ArcherError(f"{path} cannot be read: the record is damaged") from None

@@ -9,9 +9,9 @@ from typing import Any
 import pandas as pd
 
 from archer.errors import ArcherError
-from archer.record.folder import read_json, read_text
 from archer.report.csv_file import read_csv
 from archer.report.record import MISSING
+from archer.report.record_file import read_json, read_text
 from archer.sweeps.described import points_from_json, sweep_from_json
 from archer.sweeps.noted import Noted
 from archer.sweeps.points import once

@@ -16,9 +16,7 @@ _KIND = r"(?:1|tasks?|columns?|benchmarks?|sets?|datasets?|games?|test|T\d+)"
 _WHOM = r"(?: (?:for|of|with|in case of) (?:M(?P<m>\d+)|all|every\w+))?"
 _BE = r"(?:is|remains|stays|proves|was)(?: by far| clearly)?"
 _WHOLE = (
-    re.compile(
-        rf"(?:overall,? )?T(?P<t>\d+) {_BE} {_PLACE}(?: {_KIND})?{_WHOM}(?: overall)?\W*"
-    ),
+    re.compile(rf"(?:overall,? )?T(?P<t>\d+) {_BE} {_PLACE}(?: {_KIND})?{_WHOM}(?: overall)?\W*"),
     re.compile(rf"(?:overall,? )?(?:the )?{_PLACE} {_KIND}{_WHOM} {_BE} T(?P<t>\d+)\W*", re.I),
 )
 

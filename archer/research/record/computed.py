@@ -6,9 +6,10 @@ from typing import Any
 
 from archer.errors import ArcherError
 from archer.files import prepare_folder, write_whole
-from archer.record.folder import json_bytes, read_json, read_text
+from archer.record.folder import json_bytes
 from archer.report.csv_file import read_csv
 from archer.report.files import table_text
+from archer.report.record_file import read_json, read_text
 from archer.research.overview import Overview
 from archer.research.page import page
 from archer.research.record.about import about

@@ -11,8 +11,8 @@ from typing import Any
 import pandas as pd
 
 from archer.errors import ArcherError
-from archer.record.folder import read_json, read_text
 from archer.report.csv_file import read_csv
+from archer.report.record_file import read_json, read_text
 from archer.research.entries import (
     Arm,
     Entry,
