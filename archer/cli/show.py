@@ -170,7 +170,8 @@ def _run_line(run: dict[str, Any]) -> str:
     """When, where and with what a run worked, and its last sign of life."""
     found = run["environment"]
     card = found["card"]["name"] if found["card"] else run["device"]
-    versions = ", ".join(f"{name} {found['versions'][name]}" for name in ("archer", "torch"))
+    known = found["versions"]
+    versions = ", ".join(f"{name} {known[name]}" for name in ("archer", "torch") if known[name])
     commit = f", commit {found['commit'][:12]}" if found["commit"] else ""
     host = run["machine"].partition(" ")[0]
     return (

@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import archer
+
 PACKAGE = Path(__file__).resolve().parents[1]
 PACKAGES = (
     "archer", "torch", "triton", "numpy", "pandas", "sqlalchemy", "flash-linear-attention",
@@ -26,7 +28,8 @@ def environment(device: str) -> dict[str, Any]:
     return {
         "command": [masked(argument) for argument in sys.argv],
         "python": platform.python_version(),
-        "versions": {name: _version(name) for name in PACKAGES},
+        # read from the source: it need not be installed as a package
+        "versions": {name: _version(name) for name in PACKAGES} | {"archer": archer.__version__},
         "platform": platform.platform(),
         "processors": os.cpu_count(),
         "card": _card(device),
