@@ -1,4 +1,4 @@
-"""Evaluates members at the end of their epochs, on a network of its own where that is recorded.
+"""Evaluates members at the end of their epochs, on networks of its own where that is recorded.
 
 Legend: Q members scored at a time, n examples.
 """
@@ -14,35 +14,49 @@ from archer.train.evaluate import EVALUATION_BATCH, batch_scores, summary
 from archer.train.network import Network
 from archer.train.replay import Replay
 
-TOGETHER = 16  # members scored at a time on a GPU: about enough to fill it
+# Members scored at a time on a GPU: 16 about fill it, fewer places are for fewer members.
+TOGETHER = (4, 8, 16)
 
 
 class Scorer:
     """Scores rows of a network on some splits.
 
     On a CPU the network itself is evaluated; on a GPU rows are copied into Q of a scoring network,
-    so that whoever ends an epoch is scored by the same recording.
+    so that whoever ends an epoch is scored by the same few recordings.
     """
 
-    def __init__(self, splits: Sequence[Split], like: Network, most: int) -> None:
-        self.splits = splits
-        self.apart = None
-        if like.device.type == "cuda":
-            members = min(TOGETHER, most)
-            self.apart = _Apart(like.resized(members, like.device), splits)
+    def __init__(self, splits: Sequence[Split], device: torch.device, most: int) -> None:
+        self.splits, self.device, self.most = splits, device, most
+        self.apart: dict[int, _Apart] = {}
 
     def score(self, network: Network, rows: Sequence[int], members: Sequence[int]) -> Tensor:
         """[rows, 4 * splits]: `summary` of each split. members: who they are, for their data."""
-        if self.apart is None:
+        if self.device.type != "cuda":
             everyone = list(range(network.members))
             who = dict(zip(rows, members, strict=True))
             data = [who.get(row, members[0]) for row in everyone]
             found = [score_split(network, split, data) for split in self.splits]
             return torch.cat(found, 1)[list(rows)]
-        Q = self.apart.network.members
-        starts = range(0, len(rows), Q)
-        parts = [self.apart(network, rows[s : s + Q], members[s : s + Q]) for s in starts]
+        parts, done = [], 0
+        for Q in portions(len(rows), self.most):
+            if Q not in self.apart:
+                self.apart[Q] = _Apart(network.resized(Q, self.device), self.splits)
+            here = slice(done, done + Q)
+            parts.append(self.apart[Q](network, rows[here], members[here]))
+            done += Q
         return torch.cat(parts)
+
+
+def portions(members: int, most: int) -> list[int]:
+    """Places of the networks that score so many members, one after the other.
+
+    most: members there can be; a network of that many is as good as the next larger one.
+    """
+    found: list[int] = []
+    while members > sum(found):
+        left = members - sum(found)
+        found.append(next((Q for Q in TOGETHER if left <= Q), TOGETHER[-1]))
+    return [min(Q, most) for Q in found]
 
 
 def score_split(network: Network, split: Split, members: Sequence[int]) -> Tensor:

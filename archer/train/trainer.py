@@ -78,7 +78,7 @@ class Trainer:
         alone = width == len(self.members) and self.device == self.store.device
         network = self.store if alone else self.store.resized(width, self.device)
         self.running = Running(network, self.train, self.regime.batch_size)
-        self.scorer = Scorer(self.held_out, network, width)
+        self.scorer = Scorer(self.held_out, self.device, width)
         self.waiting = deque(left)
         if self.checkpoints and not alone:  # who has begun goes on first
             self.waiting = deque(sorted(left, key=self.checkpoints.has, reverse=True))
@@ -105,8 +105,8 @@ class Trainer:
         for row in rows:
             self._trial(row).result.seconds += seconds / len(rows)
         over = self._judge_all(enders, table)
-        if not self.waiting and len(self.running.occupied()) <= compact * len(rows):
-            self._close_ranks()
+        if not self.waiting:
+            self._close_ranks(compact)
         return [(member, self.trials[member].result) for member in over]
 
     def progress(self) -> Progress:
@@ -280,8 +280,9 @@ class Trainer:
             epoch = self.trials[member].epoch + 1
             epoch_order(self.members[member].stream, epoch, self.train.examples[member])
 
-    def _close_ranks(self) -> None:
-        if self.running.occupied():
+    def _close_ranks(self, compact: float) -> None:
+        taken, places = len(self.running.occupied()), self.running.network.members
+        if 0 < taken < places and taken <= compact * places:
             self.running = self.running.narrowed()
 
     def _member(self, row: int) -> int:

@@ -19,6 +19,7 @@ from archer.train import running
 from archer.train.data import MemberData
 from archer.train.network import Network
 from archer.train.population import Member, Regime, train_population
+from archer.train.scorer import portions
 from archer.train.width import fitting, member_bytes
 
 LENGTH = 12
@@ -126,6 +127,32 @@ def test_places_are_refilled_and_given_up(monkeypatch):
     first_gap = next(i for i, (width, occupied) in enumerate(widths) if occupied < 3)
     assert all(occupied == 3 for _, occupied in widths[:first_gap])
     assert sum(m.steps for m in result.members[:3]) < 3 * first_gap  # others had moved in
+
+
+def test_ranks_close_however_slowly_they_thin(monkeypatch):
+    widths = []
+    advance = running.Running.advance
+
+    def watched(self, widest):
+        widths.append((self.network.members, len(self.occupied())))
+        advance(self, widest)
+
+    monkeypatch.setattr(running.Running, "advance", watched)
+    train(list(range(7)), compact=0.75)
+    assert widths[0] == (7, 7)
+    assert all(occupied > 0.75 * places for places, occupied in widths)
+    assert widths[-1][0] < 7
+
+
+@pytest.mark.parametrize(
+    ("members", "most", "expected"),
+    [
+        (1, 96, [4]), (5, 96, [8]), (9, 96, [16]), (36, 96, [16, 16, 4]), (3, 3, [3]),
+        (13, 13, [13]), (18, 18, [16, 4]), (6, 7, [7]),
+    ],
+)  # fmt: skip
+def test_members_are_scored_in_portions_that_hold_them(members, most, expected):
+    assert portions(members, most) == expected
 
 
 def test_learned_knobs_are_read_when_a_member_ends():
