@@ -14,7 +14,7 @@ from archer.mad.pool import Pool
 from archer.mad.work import NOTHING
 from archer.train.evaluate import EVALUATION_BATCH
 
-MOST = 8  # processes: each takes a core and a GPU context
+MOST = 16  # processes: each takes a core and a GPU context
 ROOM = 8 * 2**30  # bytes of a GPU's memory that one may come to use
 MEMBERS = 3  # with fewer the memory's kernels may be cut up in another way
 
