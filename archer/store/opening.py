@@ -46,7 +46,9 @@ def open_store(address: str | Path, *, create: bool = True) -> Store:
         with told(where), engine.begin() as connection:
             _lock(connection)
             if not create and version_of(connection, where) is None:
-                raise ArcherError(f"{where}: no store there; `archer bench --store` makes one")
+                raise ArcherError(
+                    f"{where}: no store there; archer bench, sweep and research make one with --store"
+                )
             prepare(connection, where)
     except BaseException:
         engine.dispose()

@@ -7,23 +7,18 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import torch
 
 from archer.model.backbone import Backbone, extract
 from archer.train.checkpoint import Checkpoints, State, member_state
+from archer.train.course import Course, epoch_metrics
 from archer.train.data import MemberData, Split, epoch_order
 from archer.train.network import Network
-from archer.train.reading import read, stop_epoch
+from archer.train.reading import read
 from archer.train.regime import Member, Regime
-from archer.train.results import (
-    EpochMetrics,
-    MemberResult,
-    PopulationResult,
-    Progress,
-    SplitMetrics,
-)
+from archer.train.results import MemberResult, PopulationResult, Progress
 from archer.train.running import Running
 from archer.train.scorer import Scorer
 
@@ -32,18 +27,6 @@ BATCHES_AHEAD = 32  # that a GPU is given before the clock is looked at again
 
 class StoppedError(Exception):
     """The training was asked to stop; what it has reached is in its checkpoints."""
-
-
-@dataclass
-class _Trial:
-    """Where one member stands."""
-
-    batches: int  # of an epoch
-    result: MemberResult = field(default_factory=MemberResult)
-    epoch: int = 1
-    done: int = 0  # batches of this epoch
-    kept: int | None = None  # the epoch of its best parameters
-    ended: bool = False
 
 
 class Trainer:
@@ -66,14 +49,14 @@ class Trainer:
             for name in ("train", "validation", "test")
         )
         size = regime.batch_size
-        self.trials = [_Trial(math.ceil(n / size)) for n in self.train.examples]
+        self.courses = [Course(math.ceil(n / size)) for n in self.train.examples]
         self.best = store.flat.values.clone().to(device)
         self.began, self.rate = time.perf_counter(), 0.0
 
     def begin(self, width: int, ended: Collection[int] = ()) -> None:
         """Seats the first members; on a CPU there are as many seats as if none had ended."""
         left = [member for member in range(len(self.members)) if member not in ended]
-        self.left = [self.trials[member] for member in left]
+        self.left = [self.courses[member] for member in left]
         width = min(width, len(self.members if self.device.type == "cpu" else left))
         alone = width == len(self.members) and self.device == self.store.device
         network = self.store if alone else self.store.resized(width, self.device)
@@ -93,9 +76,9 @@ class Trainer:
         began = time.perf_counter()
         rows = self.running.occupied()
         tokens = self._catch_up(rows, began)
-        tokens += self._advance(rows, min(self._left(row) for row in rows), began)
-        enders = [row for row in rows if self._left(row) == 0]
-        losses = [self.running.epoch_losses(row, self._trial(row).batches) for row in enders]
+        tokens += self._advance(rows, min(self._course(row).left for row in rows), began)
+        enders = [row for row in rows if not self._course(row).left]
+        losses = [self.running.epoch_losses(row, self._course(row).batches) for row in enders]
         who = [self._member(row) for row in enders]
         scores = self.scorer.score(self.running.network, enders, who)
         self._foresee(enders)
@@ -103,24 +86,24 @@ class Trainer:
         seconds = time.perf_counter() - began
         self.rate = tokens / seconds
         for row in rows:
-            self._trial(row).result.seconds += seconds / len(rows)
+            self._course(row).result.seconds += seconds / len(rows)
         over = self._judge_all(enders, table)
         if not self.waiting:
             self._close_ranks(compact)
-        return [(member, self.trials[member].result) for member in over]
+        return [(member, self.courses[member].result) for member in over]
 
     def progress(self) -> Progress:
         """Where the training stands."""
         total, done, epochs = 0, 0, self.regime.epochs
-        for trial in self.left:
-            total += epochs * trial.batches
-            done += epochs * trial.batches if trial.ended else trial.result.steps
+        for course in self.left:
+            total += epochs * course.batches
+            done += epochs * course.batches if course.ended else course.result.steps
         return Progress(
-            epoch=max(len(trial.result.history) for trial in self.left),
+            epoch=max(len(course.result.history) for course in self.left),
             epochs=epochs,
             step=done // len(self.left),
             steps=total // len(self.left),
-            active=sum(not trial.ended or trial.result.status == "finished" for trial in self.left),
+            active=sum(not each.ended or each.result.status == "finished" for each in self.left),
             members=len(self.left),
             seconds=time.perf_counter() - self.began,
             tokens_per_s=self.rate,
@@ -133,8 +116,8 @@ class Trainer:
         They are not where a checkpoint of another protocol's was taken up and no later epoch is
         better: its best parameters are of another epoch.
         """
-        trial = self.trials[member]
-        return trial.kept == trial.result.best_epoch
+        course = self.courses[member]
+        return course.kept == course.result.best_epoch
 
     def module(self, member: int) -> Backbone:
         """A member that has ended, at its best checkpoint, as an ordinary module on the CPU."""
@@ -144,8 +127,8 @@ class Trainer:
     def result(self) -> PopulationResult:
         """What the training gives back."""
         self.store.flat.values.copy_(self.best)
-        lost = frozenset(i for i in range(len(self.trials)) if not self.has_best(i))
-        return PopulationResult([each.result for each in self.trials], self.store.model, lost)
+        lost = frozenset(i for i in range(len(self.courses)) if not self.has_best(i))
+        return PopulationResult([each.result for each in self.courses], self.store.model, lost)
 
     def _catch_up(self, rows: list[int], began: float) -> int:
         """After a resumption on a CPU: brings members of one length abreast; how many tokens.
@@ -154,10 +137,10 @@ class Trainer:
         full one, and width takes part in rounding.
         """
         tokens = 0
-        if self.device.type != "cpu" or len({self._trial(row).batches for row in rows}) > 1:
+        if self.device.type != "cpu" or len({self._course(row).batches for row in rows}) > 1:
             return tokens
-        while len(places := sorted({self._trial(row).done for row in rows})) > 1:
-            behind = [row for row in rows if self._trial(row).done == places[0]]
+        while len(places := sorted({self._course(row).done for row in rows})) > 1:
+            behind = [row for row in rows if self._course(row).done == places[0]]
             with self.running.still([row for row in rows if row not in behind]):
                 tokens += self._advance(behind, places[1] - places[0], began)
         return tokens
@@ -168,7 +151,7 @@ class Trainer:
         for batch in range(batches):
             self.running.advance(max(self._examples_left(row) for row in rows))
             for row in rows:
-                self._trial(row).done += 1
+                self._course(row).done += 1
             self._look_up(batch, rows, began)
         examples = before - sum(self._examples_left(row) for row in rows)
         return examples * int(self.train.length)
@@ -192,27 +175,27 @@ class Trainer:
         tensors = {**self.running.snapshot(rows), "best": self.best[who].cpu()}
         states = {}
         for place, member in enumerate(who):
-            trial = self.trials[member]
-            result = replace(trial.result, seconds=trial.result.seconds + seconds)
-            at = trial.epoch, trial.done, result
-            states[member] = member_state(*at, place, tensors, trial.kept)
+            course = self.courses[member]
+            result = replace(course.result, seconds=course.result.seconds + seconds)
+            at = course.epoch, course.done, result
+            states[member] = member_state(*at, place, tensors, course.kept)
         return states
 
     def _judge_all(self, rows: Sequence[int], table: list[list[float]]) -> list[int]:
         """Judges who has ended an epoch; returns the members that have ended."""
         improved, ended = [], []
         for row, line in zip(rows, table, strict=True):
-            trial = self._trial(row)
-            if self._judge(trial, _metrics(trial.epoch, line)):
+            course = self._course(row)
+            if course.end_epoch(epoch_metrics(course.epoch, line), self.regime):
                 improved.append(row)
-            if trial.ended:
+            if course.ended:
                 ended.append(row)
         who = [self._member(row) for row in improved]
         self.best[who] = self.running.network.flat.values[improved]
         self._read_learned(ended)
         over = [self._member(row) for row in ended]
         for row in rows:
-            if not self._trial(row).ended:
+            if not self._course(row).ended:
                 self._next_epoch(row)
                 continue
             self.running.leave(row)
@@ -220,64 +203,43 @@ class Trainer:
                 self._seat(row)
         return over
 
-    def _judge(self, trial: _Trial, metrics: EpochMetrics) -> bool:
-        """Records an epoch, ends the member if it is time; whether this is its best epoch."""
-        result, select = trial.result, self.regime.select
-        limit = self.regime.stop_accuracy
-        read = stop_epoch(result.history, select, limit)  # nothing after it is chosen
-        result.history.append(metrics)
-        result.steps += trial.batches
-        if not metrics.finite:
-            result.status, trial.ended = "diverged", True
-            return False
-        if all(stop_epoch(result.history, split, limit) for split in ("validation", "test")):
-            result.status, trial.ended = "stopped", True
-        elif trial.epoch >= self.regime.epochs:
-            trial.ended = True
-        now: SplitMetrics = getattr(metrics, select)
-        best = result.best
-        if not read and (best is None or now.perplexity < getattr(best, select).perplexity):
-            result.best_epoch = trial.kept = metrics.epoch
-            return True
-        return False
-
     def _read_learned(self, rows: Sequence[int]) -> None:
         """Learned knobs of members that end, off their last parameters."""
         if not rows:
             return
         for name, values in self.running.network.model.learned_knobs().items():
             for row, layers in zip(rows, values[list(rows)].tolist(), strict=True):
-                self._trial(row).result.learned[name] = layers
+                self._course(row).result.learned[name] = layers
 
     def _seat(self, row: int) -> None:
         member = self.waiting.popleft()
-        who, trial = self.members[member], self.trials[member]
+        who, course = self.members[member], self.courses[member]
         self.running.seat(row, member, self.store, who.lr, who.weight_decay)
         numbers = self.store.flat.values.shape[1]
         state = self.checkpoints.read(member, numbers) if self.checkpoints else None
         if state:
-            trial.epoch, trial.done, trial.kept = state.epoch, state.done, state.best
+            course.epoch, course.done, course.kept = state.epoch, state.done, state.best
             reading = read(state.result, self.regime.select, self.regime.stop_accuracy)
-            trial.result = replace(state.result, best_epoch=reading.best_epoch)
+            course.result = replace(state.result, best_epoch=reading.best_epoch)
             self.running.restore(row, state.tensors)
             self.best[member] = state.tensors["best"].to(self.device)
         self._start(row, member)
 
     def _next_epoch(self, row: int) -> None:
-        trial = self._trial(row)
-        trial.epoch, trial.done = trial.epoch + 1, 0
+        course = self._course(row)
+        course.epoch, course.done = course.epoch + 1, 0
         self._start(row, self._member(row))
 
     def _start(self, row: int, member: int) -> None:
-        stream, trial = self.members[member].stream, self.trials[member]
-        order = epoch_order(stream, trial.epoch, self.train.examples[member])
-        self.running.begin_epoch(row, order, trial.done)
+        stream, course = self.members[member].stream, self.courses[member]
+        order = epoch_order(stream, course.epoch, self.train.examples[member])
+        self.running.begin_epoch(row, order, course.done)
 
     def _foresee(self, rows: Sequence[int]) -> None:
         """Draws the next orders while the device is still busy."""
         for row in rows:
             member = self._member(row)
-            epoch = self.trials[member].epoch + 1
+            epoch = self.courses[member].epoch + 1
             epoch_order(self.members[member].stream, epoch, self.train.examples[member])
 
     def _close_ranks(self, compact: float) -> None:
@@ -290,17 +252,9 @@ class Trainer:
         assert member is not None
         return member
 
-    def _trial(self, row: int) -> _Trial:
-        return self.trials[self._member(row)]
-
-    def _left(self, row: int) -> int:
-        trial = self._trial(row)
-        return trial.batches - trial.done
+    def _course(self, row: int) -> Course:
+        return self.courses[self._member(row)]
 
     def _examples_left(self, row: int) -> int:
-        done = self._trial(row).done * self.regime.batch_size
+        done = self._course(row).done * self.regime.batch_size
         return max(0, self.train.examples[self._member(row)] - done)
-
-
-def _metrics(epoch: int, row: list[float]) -> EpochMetrics:
-    return EpochMetrics(epoch, row[0], SplitMetrics(*row[1:5]), SplitMetrics(*row[5:9]))
