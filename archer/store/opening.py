@@ -47,7 +47,7 @@ def open_store(address: str | Path, *, create: bool = True) -> Store:
             _lock(connection)
             if not create and version_of(connection, where) is None:
                 raise ArcherError(
-                    f"{where}: no store there; archer bench, sweep and research make one with --store"
+                    f"{where}: no store there; archer bench, sweep or research make one"
                 )
             prepare(connection, where)
     except BaseException:
