@@ -8,6 +8,7 @@ from archer.research.chance import Chance
 from archer.research.overview import Overview, Standing, front
 
 NAMED = 5  # candidates whose names are written beside their marks
+LETTER = 7.5  # pixels of one in a name, at most
 STEP, WIDEST = 90.0, 880.0  # pixels between candidates; of all of them, where that is less
 MARK = {"promoted": 0, "weeded": 1, "trains": 1, "failed": 3, "refused": 2, "waiting": 1}
 Point = tuple[float, float]
@@ -50,11 +51,17 @@ def family_canvas(overview: Overview) -> Canvas:
     _edges(canvas, shown, places, line)
     for s in roots:
         canvas.marker(*places[s.key], 0, "dot s0", f"{s.name}: {s.gap:+z.4f}")
-    _labels(canvas, [(places[s.key], s.name) for s in roots], -10, "end")
+    below = {s.key: f" {s.gap:+.2f}" for s in roots if s.gap < y.low}
+    _labels(canvas, [(places[s.key], s.name + below.get(s.key, "")) for s in roots], -10, "end")
     for s in shown:
         _candidate(canvas, s, places[s.key])
-    named = [(places[s.key], s.name) for s in overview.best[:NAMED]]
-    _labels(canvas, named, 9, "start")
+    # above their marks: the lines run on to the right of them
+    named = [
+        ((x, y - 11), s.name) for s in overview.best[:NAMED] for x, y in [places[s.key]]
+    ]  # fmt: skip
+    inside = [mark for mark in named if mark[0][0] + LETTER * len(mark[1]) < width]
+    _labels(canvas, inside, -4, "start")
+    _labels(canvas, [mark for mark in named if mark not in inside], 4, "end")
     canvas.text((left + width) / 2, foot, "candidates in the order proposed", "label")
     return canvas
 
@@ -208,7 +215,7 @@ def _range(gaps: Sequence[float]) -> tuple[float, float]:
     """Ends of an axis of gaps; what lies far below is drawn on its floor."""
     high = max([0.0, *gaps])
     spread = max(0.02, high)
-    low = max(min([0.0, *gaps]), -4 * spread)
+    low = max(min([0.0, *gaps]), -2 * spread)
     room = 0.08 * (high - low + 1e-9) + 0.002
     return low - room, high + room
 
