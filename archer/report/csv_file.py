@@ -31,4 +31,4 @@ def read_csv(path: Path, *, index: bool = False) -> pd.DataFrame:
         raise
     except (OSError, EOFError, zlib.error):
         raise ArcherError(f"{path} cannot be read: it is damaged or not gzipped") from None
-    return found
+    return found.copy()  # as read every column is apart, which pandas warns of from a hundred on
