@@ -121,7 +121,7 @@ def _pareto(standings: list[Standing]) -> str:
     rows = {s.name: [_cost(s.cost), _number(s.gap, "+.4f")] for s in standings}
     if not rows:
         return "No rule has both a score and a cost."
-    return markdown_table(pd.DataFrame.from_dict(rows, orient="index", columns=["cost", "gap"]))
+    return markdown_table(pd.DataFrame.from_dict(rows, orient="index", columns=["cost", "gap to delta"]))
 
 
 def _cell(text: str) -> str:
