@@ -171,6 +171,8 @@ def run_loop(path: Path, layer: str, epochs: int, wait: Callable[[], None]) -> L
             vocab_size=WORDS, seq_len=LENGTH, batch_size=BATCH, epochs=epochs, lr=LR,
             data_path=os.path.join(folder, "data"),
         )  # fmt: skip
+        # its last step reads its own checkpoint, of an age when torch.load took any class
+        os.environ["TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"] = "1"
         reference.train(model, config, log_path=os.path.join(folder, "run"))
         torch.set_float32_matmul_precision("highest")  # which `train` had changed for all
         losses = logged_losses(Path(folder))

@@ -15,11 +15,12 @@ from archer.model.backbone import AutoEncoder, Backbone
 from archer.model.config import ModelConfig
 from archer.model.fused_layer import Batch, Layer, Parameters, Views
 from archer.model.kernels.conv import WIDTH
-from archer.model.kernels.decoder import Decoded, Decoder, decode, decode_backward
+from archer.model.kernels.decoder import Decoded, Decoder, decode
+from archer.model.kernels.decoder_backward import decode_backward
 from archer.model.kernels.embed import NextNorm, Stream, embed_gradient, embed_norm
 from archer.model.kernels.linear import linear_backward
 from archer.model.kernels.loss import cross_entropy, score
-from archer.model.kernels.mlp_backward import product_into
+from archer.model.kernels.tiles import product_into
 
 
 def unsupported(config: ModelConfig) -> str | None:
@@ -91,7 +92,7 @@ class FusedBackbone:
         full, low, grads = self.parameters.full, self.parameters.low, self.parameters.grads
         norm, weight = NextNorm(full["norm.weight"]), low["unembed.weight"]
         eps, dnorm = self.config.norm_eps, grads["norm.weight"]
-        return linear_backward(dlogits, weight, Stream(x), norm, eps, dnorm)[0]
+        return linear_backward(dlogits, weight, Stream(x), norm, eps, dnorm)
 
     def _decoded(self, z: Tensor, positions: Tensor | None) -> tuple[Decoded, Tensor]:
         """z: [P, B, D] -> what to keep, and [P, B S, D] behind the last norm."""

@@ -11,11 +11,13 @@ from torch import Tensor
 
 from archer.model.backbone import Block
 from archer.model.config import ModelConfig
-from archer.model.kernels.conv import conv_silu, conv_silu_backward
+from archer.model.kernels.conv import conv_silu
+from archer.model.kernels.conv_backward import conv_silu_backward
 from archer.model.kernels.embed import NextNorm, Stream
 from archer.model.kernels.linear import linear_backward
 from archer.model.kernels.mlp import Kept, Weights, mlp
-from archer.model.kernels.mlp_backward import mlp_backward, product_into
+from archer.model.kernels.mlp_backward import mlp_backward
+from archer.model.kernels.tiles import product_into
 from archer.model.mixer import Mixer
 
 Views = Mapping[str, Tensor]  # parameters by name, views [P, ...] of one flat buffer
@@ -137,7 +139,7 @@ class Layer:
         draw, dys = kept.memory.backward(batch.spread(do), self.grads)
         dqkv = self._conv_backward(kept.qkv, dys, batch)
         product_into(self.grads["mixer.qkv.weight"], kept.hidden.mT, dqkv)
-        dx, dmaps = linear_backward(
+        dx = linear_backward(
             dqkv,
             self.low["mixer.qkv.weight"],
             kept.stream,
@@ -145,13 +147,9 @@ class Layer:
             eps,
             self.grads["mixer_norm.weight"],
             draw=draw,
+            dmaps=[self.grads[name] for name in self.map_names],
             residual=batch.spread(dy),
         )
-        assert dmaps is not None
-        for name, part in zip(
-            self.map_names, torch.split(dmaps, self.config.heads, -1), strict=True
-        ):
-            self.grads[name].copy_(part)
         self.kept = None
         return dx
 

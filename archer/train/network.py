@@ -18,7 +18,9 @@ from archer.train.evaluate import member_losses
 from archer.train.optimizer import FlatParameters
 
 Precision = Literal["fp32", "bf16"]
-ALIGN = 8  # a bf16 parameter starts at 16 bytes, as fast matrix products want it
+# Parameters, and so members, start at multiples of so many numbers. Matrix products want 16 bytes;
+# Triton asks whether 16 divides a member's size, and else reads weights two bytes at a time.
+ALIGN = 16
 
 
 class Engine(Protocol):

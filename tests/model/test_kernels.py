@@ -4,8 +4,21 @@ import pytest
 import torch
 from torch.nn import functional
 
-from archer.model.kernels import conv, decoder, embed, linear, loss, mlp, mlp_backward
+from archer.model.kernels import (
+    conv,
+    conv_backward,
+    decoder,
+    decoder_backward,
+    embed,
+    linear,
+    loss,
+    mlp,
+    mlp_backward,
+    mlp_inner,
+    mlp_map,
+)
 from archer.model.kernels.embed import NextNorm, Stream
+from archer.model.kernels.tiles import Tiling
 
 P, D, EPS = 2, 16, 1e-5
 
@@ -59,14 +72,17 @@ def rms(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
     return x * (x.square().mean(-1, keepdim=True) + EPS).rsqrt() * weight.unsqueeze(1)
 
 
-@pytest.mark.parametrize(("B", "T"), [(1, 1), (5, 3), (3, 66), (1, 129)])
-def test_conv_silu(draw, B, T):
+@pytest.mark.parametrize("walk", [None, conv.Walk(Tiling(4, 16, 4, 1), 16, 4)])
+@pytest.mark.parametrize(("B", "T"), [(1, 1), (5, 3), (4, 32), (3, 66), (1, 129)])
+def test_conv_silu(monkeypatch, draw, B, T, walk):
+    monkeypatch.setattr(conv, "FORWARD", walk or conv.FORWARD)
+    monkeypatch.setattr(conv_backward, "BACKWARD", walk or conv_backward.BACKWARD)
     flat = Flat(draw, w=(4, 3 * D))
     x = draw(P, B, T, 3 * D)
     dy = draw(P, B, T, 3 * D)
     y = conv.conv_silu(x, flat.w)
     parts = tuple(part.contiguous() for part in dy.split(D, -1))
-    dx = conv.conv_silu_backward(x, flat.w, parts, flat.dw)
+    dx = conv_backward.conv_silu_backward(x, flat.w, parts, flat.dw)
 
     x64, w64 = leaf(x), leaf(flat.w)
     padded = functional.pad(x64, (0, 0, 3, 0))
@@ -91,7 +107,9 @@ def half(x, o, heads, mix, norm, gate, value, out):
 @pytest.mark.parametrize("heads", [1, 2])
 @pytest.mark.parametrize("gather", [False, True])
 @pytest.mark.parametrize(("N", "inner"), [(5, 48), (70, 16)])
-def test_mlp(draw, signals, heads, gather, N, inner):
+def test_mlp(draw, monkeypatch, signals, heads, gather, N, inner):
+    monkeypatch.setattr(mlp_inner, "SHARE", 64)
+    monkeypatch.setattr(mlp_map, "MAP_SHARE", 64)
     flat = Flat(
         draw, heads=(D // heads,), mix=(D, D), norm=(D,), gate=(D, inner), value=(D, inner),
         out=(inner, D), after=(D,),
@@ -115,8 +133,9 @@ def test_mlp(draw, signals, heads, gather, N, inner):
 
     leaves = [leaf(t) for t in (x, o, *(getattr(flat, name) for name in names))]
     between, exact = half(*leaves)
-    near(kept.y, between)
-    near(kept.h, rms(between, leaves[4]))
+    inverse = (between.square().mean(-1) + EPS).rsqrt()
+    near(kept.inverse, inverse)
+    near(kept.unit, between * inverse.unsqueeze(-1))
     near(z, exact)
     if following is not None:
         after = rms(exact, flat.after.double()).detach()
@@ -131,7 +150,7 @@ def test_mlp(draw, signals, heads, gather, N, inner):
 
 @pytest.mark.parametrize("signals", [0, 1, 3])
 @pytest.mark.parametrize("gather", [False, True])
-@pytest.mark.parametrize(("N", "outputs"), [(5, 48), (130, 10)])
+@pytest.mark.parametrize(("N", "outputs"), [(5, 48), (130, 10), (70, 40)])
 def test_linear_backward(draw, signals, gather, N, outputs):
     flat = Flat(draw, norm=(D,), w=(D, outputs))
     maps = draw(P, D, signals) if signals else None
@@ -141,9 +160,11 @@ def test_linear_backward(draw, signals, gather, N, outputs):
     x = torch.stack([table[i, ids[i]] for i in range(P)]) if gather else draw(P, N, D)
     stream = Stream(table, ids) if gather else Stream(x)
     given = residual if signals else None
-    dx, dmaps = linear.linear_backward(
-        grad, flat.w, stream, NextNorm(flat.norm, maps), EPS, flat.dnorm, draw=draw_, residual=given
-    )
+    dmaps = [torch.full((P, D, 1), float("nan")) for _ in range(signals)]
+    dx = linear.linear_backward(
+        grad, flat.w, stream, NextNorm(flat.norm, maps), EPS, flat.dnorm,
+        draw=draw_, dmaps=dmaps, residual=given,
+    )  # fmt: skip
 
     x64, norm = leaf(x), leaf(flat.norm)
     h = rms(x64, norm)
@@ -151,7 +172,7 @@ def test_linear_backward(draw, signals, gather, N, outputs):
     if maps is not None:
         maps64 = leaf(maps)
         total = total + (h @ maps64 * draw_.double()).sum()
-        near(dmaps, torch.autograd.grad(total, maps64, retain_graph=True)[0])
+        near(torch.cat(dmaps, -1), torch.autograd.grad(total, maps64, retain_graph=True)[0])
     gx, gn = torch.autograd.grad(total, (x64, norm))
     near(dx, gx + residual.double() if signals else gx)
     near(flat.dnorm, gn)
@@ -198,6 +219,16 @@ def test_cross_entropy_and_scores(draw, V, N):
     near(flat.dbias, gb)
 
 
+def test_a_member_with_nothing_scored_gets_no_gradient(draw):
+    flat = Flat(draw, bias=(4,))
+    logits, words = draw(P, 6, 4), torch.tensor([4, 4], dtype=torch.int32)
+    targets = torch.tensor([[1] * 6, [-100] * 6], dtype=torch.int32)
+    losses = loss.cross_entropy(logits, flat.bias, words, targets, flat.dbias)
+    assert losses.isnan().tolist() == [False, True]
+    assert not logits[1].any()
+    assert not flat.dbias[1].any()
+
+
 @pytest.mark.filterwarnings("ignore:invalid value")  # the interpreter's numpy, about NaN - NaN
 def test_likeliest_words_stay_in_the_vocabulary_when_a_member_has_diverged():
     logits = torch.full((1, 4, 5), float("nan"))
@@ -219,7 +250,7 @@ def test_decoder(draw, B, S, V):
     gradients = decoder.Decoder(*(getattr(flat, f"d{name}") for name in shapes))
     z, places, dlogits = draw(P, B, D), draw(S, D), draw(P, B * S, V)
     kept, hidden = decoder.decode(z, places, weights, EPS)
-    dz = decoder.decode_backward(dlogits, flat.unembed, kept, weights, EPS, gradients)
+    dz = decoder_backward.decode_backward(dlogits, flat.unembed, kept, weights, EPS, gradients)
 
     leaves = [leaf(t) for t in (z, *(getattr(flat, name) for name in shapes))]
     z64, norm1, first, bias1, norm2, second, bias2, norm3 = leaves

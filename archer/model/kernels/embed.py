@@ -14,6 +14,7 @@ import triton.language as tl
 from torch import Tensor
 
 from archer.model.kernels.tiles import (
+    Tiling,
     jit,
     load_rows,
     load_stream,
@@ -23,7 +24,7 @@ from archer.model.kernels.tiles import (
     wide,
 )
 
-ROWS = 64
+NORM = Tiling(32, 0, 4, 1)  # columns: all
 VOCABULARY = 64  # rows of the table per program of the gradient
 PROGRAMS = 1024  # about as many as keep a GPU busy
 
@@ -83,9 +84,9 @@ def embed_norm(stream: Stream, norm: NextNorm, eps: float, dtype: torch.dtype) -
     new = stream.source.new_empty
     hidden, raw = new((P, N, D), dtype=dtype), new((P, N, S))
     maps = hidden if norm.maps is None else norm.maps
-    _embed_norm[(tiles(N, ROWS), P)](
+    _embed_norm[(tiles(N, NORM.rows), P)](
         stream.ids, stream.source, stream.step, norm.weight, maps, hidden, raw, N,
-        norm.weight.stride(0), D=D, S=S, EPS=eps, R=ROWS, num_warps=4,
+        norm.weight.stride(0), D=D, S=S, EPS=eps, R=NORM.rows, **NORM.options,
     )  # fmt: skip
     return [hidden, raw]
 

@@ -3,6 +3,8 @@
 # Triton gives the arguments of a kernel their types.
 # mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-calls
 
+from collections.abc import Sequence
+
 import torch
 import triton.language as tl
 from torch import Tensor
@@ -23,7 +25,39 @@ from archer.model.kernels.tiles import (
     wide,
 )
 
-BACKWARD = Tiling(64, 32, 4, 4)
+BACKWARD = Tiling(64, 32, 4, 3)
+ROWS = Tiling(32, 0, 4, 1)  # columns: all
+WIDE = 3  # outputs per input from which on the product is cuBLAS's and `_rows` does the rest
+
+
+@jit
+def back(
+    draw, maps, source, ids, step, norm, residual, dx, partial_norm, partial_maps,
+    member, program, rows, ok, N, M, D: tl.constexpr, S: tl.constexpr, EPS: tl.constexpr,
+    GATHER: tl.constexpr, RESIDUAL: tl.constexpr,
+):  # fmt: skip
+    """At dx: from the product's part of h's gradient to the stream's; stores the partial sums."""
+    dh = load_rows(dx, member, rows, ok, N, D).to(tl.float32)
+    tl.debug_barrier()  # every lane has read before one writes there
+    low = dx.dtype.element_ty
+    i = tl.arange(0, D)
+    if RESIDUAL:
+        more = load_rows(residual, member, rows, ok, N, D)  # here: under way with the rest
+    x = load_stream(source, ids, member, step, rows, ok, N, D, GATHER)
+    inverse = inverse_rms(x, D, EPS)
+    unit = x * inverse
+    w_norm = load_vector(norm, member, M, D)
+    h = (unit * w_norm[None, :]).to(low).to(tl.float32)
+    for s in tl.static_range(S):
+        ds = tl.load(draw + (member * N + rows) * S + s, mask=ok, other=0.0)
+        ds = ds.to(low).to(tl.float32)[:, None]
+        dh += ds * load_signal(maps, member, s, D, S)[None, :]
+        tl.store(partial_maps + (program * S + s) * D + i, tl.sum(h * ds, 0))
+    tl.store(partial_norm + program * D + i, tl.sum(dh * unit, 0))
+    out = norm_vjp(dh, unit, inverse, w_norm, D)
+    if RESIDUAL:
+        out += more.to(tl.float32)
+    store_rows(dx, out, member, rows, ok, N, D)
 
 
 @jit
@@ -36,7 +70,6 @@ def _backward(
     member = tl.program_id(1).to(tl.int64)
     rows = tl.program_id(0) * R + tl.arange(0, R)
     ok = rows < N
-    low = grad.dtype.element_ty
     program = member * tl.num_programs(0) + tl.program_id(0)
     i = tl.arange(0, D)
     dh = tl.zeros((R, D), dtype=tl.float32)
@@ -54,21 +87,29 @@ def _backward(
             other=0.0,
         )
         dh = tl.dot(g, tl.trans(w), acc=dh, input_precision="ieee")
-    x = load_stream(source, ids, member, step, rows, ok, N, D, GATHER)
-    inverse = inverse_rms(x, D, EPS)
-    unit = x * inverse
-    w_norm = load_vector(norm, member, M, D)
-    h = (unit * w_norm[None, :]).to(low).to(tl.float32)
-    for s in tl.static_range(S):
-        ds = tl.load(draw + (member * N + rows) * S + s, mask=ok, other=0.0)
-        ds = ds.to(low).to(tl.float32)[:, None]
-        dh += ds * load_signal(maps, member, s, D, S)[None, :]
-        tl.store(partial_maps + (program * S + s) * D + i, tl.sum(h * ds, 0))
-    out = norm_vjp(dh, unit, inverse, w_norm, D)
-    if RESIDUAL:
-        out += load_rows(residual, member, rows, ok, N, D).to(tl.float32)
-    store_rows(dx, out, member, rows, ok, N, D)
-    tl.store(partial_norm + program * D + i, tl.sum(dh * unit, 0))
+    # through dx's place in the L2 cache: everything after has the layout of loads and stores
+    store_rows(dx, dh, member, rows, ok, N, D)
+    tl.debug_barrier()
+    back(
+        draw, maps, source, ids, step, norm, residual, dx, partial_norm, partial_maps,
+        member, program, rows, ok, N, M, D, S, EPS, GATHER, RESIDUAL,
+    )  # fmt: skip
+
+
+@jit
+def _rows(
+    draw, maps, source, ids, step, norm, residual, dx, partial_norm, partial_maps, N, M,
+    D: tl.constexpr, S: tl.constexpr, EPS: tl.constexpr, GATHER: tl.constexpr,
+    RESIDUAL: tl.constexpr, R: tl.constexpr,
+):  # fmt: skip
+    member = tl.program_id(1).to(tl.int64)
+    rows = tl.program_id(0) * R + tl.arange(0, R)
+    ok = rows < N
+    program = member * tl.num_programs(0) + tl.program_id(0)
+    back(
+        draw, maps, source, ids, step, norm, residual, dx, partial_norm, partial_maps,
+        member, program, rows, ok, N, M, D, S, EPS, GATHER, RESIDUAL,
+    )  # fmt: skip
 
 
 def linear_backward(
@@ -80,26 +121,38 @@ def linear_backward(
     dnorm: Tensor,
     *,
     draw: Tensor | None = None,
+    dmaps: Sequence[Tensor] = (),
     residual: Tensor | None = None,
-) -> tuple[Tensor, Tensor | None]:
-    """dx [P, N, D] in the compute type, and the gradient [P, D, S] of the signal maps; sets dnorm.
+) -> Tensor:
+    """dx [P, N, D] in the compute type; sets dnorm [P, D] and the signal maps' gradients.
 
-    grad: [P, N, O] of h W, h = RMSNorm(stream); draw: [P, N, S] of h maps; residual: [P, N, D],
-    added to dx.
+    grad: [P, N, O] of h W, h = RMSNorm(stream); draw: [P, N, S] of h maps; dmaps: parts of those'
+    gradient, [P, D, S] if side by side; residual: [P, N, D], added to dx.
     """
     P, N, O = grad.shape  # noqa: E741
     D, S = weight.shape[1], norm.signals
-    dx = torch.empty(P, N, D, dtype=grad.dtype, device=grad.device)
-    programs = tiles(N, BACKWARD.rows)
+    by_rows = O >= WIDE * D
+    tiling = ROWS if by_rows else BACKWARD
+    dx = torch.bmm(grad, weight.mT) if by_rows else grad.new_empty((P, N, D))
+    programs = tiles(N, tiling.rows)
     partial_norm = stream.source.new_empty(P, programs, D)
     partial_maps = partial_norm.new_empty(P, programs, S, D) if S else partial_norm
-    maps = dx if norm.maps is None else norm.maps
-    _backward[(programs, P)](
-        grad, weight, dx if draw is None else draw, maps, stream.source, stream.index,
-        stream.step, norm.weight, dx if residual is None else residual, dx, partial_norm,
-        partial_maps, N, weight.stride(0), D=D, O=O, S=S, EPS=eps,
-        GATHER=stream.ids is not None, RESIDUAL=residual is not None, R=BACKWARD.rows,
-        BO=min(BACKWARD.columns, wide(O)), **BACKWARD.options,
+    rest = (
+        dx if draw is None else draw, dx if norm.maps is None else norm.maps, stream.source,
+        stream.index, stream.step, norm.weight, dx if residual is None else residual, dx,
+        partial_norm, partial_maps, N, weight.stride(0), D,
     )  # fmt: skip
+    flags = {
+        "S": S, "EPS": eps, "GATHER": stream.ids is not None, "RESIDUAL": residual is not None,
+        "R": tiling.rows, **tiling.options,
+    }  # fmt: skip
+    if by_rows:
+        _rows[(programs, P)](*rest, **flags)
+    else:
+        columns = min(tiling.columns, wide(O))
+        _backward[(programs, P)](grad, weight, *rest, O=O, BO=columns, **flags)
     partial_sum(partial_norm, dnorm)
-    return dx, partial_maps.sum(1).mT if S else None
+    parts = torch.split(partial_maps, [part.shape[-1] for part in dmaps], 2) if S else ()
+    for partial, part in zip(parts, dmaps, strict=True):
+        partial_sum(partial, part.mT)
+    return dx

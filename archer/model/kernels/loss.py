@@ -10,10 +10,11 @@ import torch
 import triton.language as tl
 from torch import Tensor
 
-from archer.model.kernels.tiles import jit, partial_sum, tiles, wide
+from archer.model.kernels.tiles import Tiling, jit, tiles, wide
 
-TILE = 8192  # logits of a program
-IGNORE = -100
+TILING = Tiling(8192, 1, 8, 1)  # its rows are logits
+COUNTED = 4096  # targets counted at a time
+ADDED = 2048  # partial sums added at a time
 
 
 @jit
@@ -40,30 +41,66 @@ def losses_of(x, target, VB: tl.constexpr):
 
 
 @jit
+def _count(targets, scored, N, R: tl.constexpr):
+    """Scored positions of a member, which every program of `_train` divides by."""
+    member = tl.program_id(0).to(tl.int64)
+    found = tl.zeros((R,), dtype=tl.int32)
+    for start in range(0, N, R):
+        rows = start + tl.arange(0, R)
+        target = tl.load(targets + member * N + rows, mask=rows < N, other=-100)
+        found += (target >= 0).to(tl.int32)
+    tl.store(scored + member, tl.sum(found, 0).to(tl.float32))
+
+
+@jit
 def _train(
-    logits, bias, words, targets, scored, losses, partial, N, M,
+    logits, bias, words, targets, scored, partial, N, M,
     V: tl.constexpr, VB: tl.constexpr, R: tl.constexpr,
 ):  # fmt: skip
+    """Partial sums [V + 1] of a program: the gradient of the bias and, last, the loss."""
     member = tl.program_id(1).to(tl.int64)
     rows = tl.program_id(0) * R + tl.arange(0, R)
     ok = rows < N
     x = load_logits(logits, bias, words, member, rows, ok, N, M, V, VB)
     target = tl.load(targets + member * N + rows, mask=ok, other=-100)
     loss, softmax, hot = losses_of(x, target, VB)
-    tl.store(losses + member * N + rows, loss, mask=ok)
-    share = tl.where(target >= 0, 1.0, 0.0) / tl.load(scored + member).to(tl.float32)
+    share = tl.where(target >= 0, 1.0 / tl.maximum(tl.load(scored + member), 1.0), 0.0)
     grad = (softmax - tl.where(hot, 1.0, 0.0)) * share[:, None]
     columns = tl.arange(0, VB)
     inside = columns < V
     at = rows[:, None] * V + columns[None, :]
     low = grad.to(logits.dtype.element_ty)
     tl.store(logits + member * N * V + at, low, mask=ok[:, None] & inside[None, :])
-    program = member * tl.num_programs(0) + tl.program_id(0)
-    tl.store(partial + program * V + columns, tl.sum(grad, 0), mask=inside)
+    partial += (member * tl.num_programs(0) + tl.program_id(0)) * (V + 1)
+    tl.store(partial + columns, tl.sum(grad, 0), mask=inside)
+    tl.store(partial + V, tl.sum(loss, 0))
+
+
+@jit
+def _finish(
+    partial, scored, dbias, losses, programs, M,
+    V: tl.constexpr, VB: tl.constexpr, R: tl.constexpr,
+):  # fmt: skip
+    """Adds the partial sums of a member in a fixed order."""
+    member = tl.program_id(0).to(tl.int64)
+    partial += member * programs * (V + 1)
+    columns = tl.arange(0, VB)
+    grad = tl.zeros((R, VB), dtype=tl.float32)
+    loss = tl.zeros((R,), dtype=tl.float32)
+    for start in range(0, programs, R):
+        rows = start + tl.arange(0, R)
+        ok = rows < programs
+        at = rows[:, None] * (V + 1) + columns[None, :]
+        grad += tl.load(partial + at, mask=ok[:, None] & (columns < V)[None, :], other=0.0)
+        loss += tl.load(partial + rows * (V + 1) + V, mask=ok, other=0.0)
+    tl.store(dbias + member * M + columns, tl.sum(grad, 0), mask=columns < V)
+    count = tl.load(scored + member)
+    mean = tl.sum(loss, 0) / tl.maximum(count, 1.0)
+    tl.store(losses + member, tl.where(count > 0, mean, float("nan")))
 
 
 def cross_entropy(
-    logits: Tensor, bias: Tensor, words: Tensor, targets: Tensor, dbias: Tensor | None = None
+    logits: Tensor, bias: Tensor, words: Tensor, targets: Tensor, dbias: Tensor
 ) -> Tensor:
     """Mean loss of each member over its scored positions, [P] fp32; logits become its gradient.
 
@@ -73,31 +110,37 @@ def cross_entropy(
     """
     P, N, V = logits.shape
     VB = wide(V)
-    R = max(1, TILE // VB)
-    scored = (targets != IGNORE).sum(1, dtype=torch.int32)
-    losses = torch.empty(P, N, device=logits.device)
-    partial = losses.new_empty(P, tiles(N, R), V)
-    _train[(tiles(N, R), P)](
-        logits, bias, words, targets, scored.clamp(min=1), losses, partial, N, bias.stride(0),
-        V=V, VB=VB, R=R, num_warps=8,
+    R = max(1, TILING.rows // VB)
+    programs = tiles(N, R)
+    scored, losses = torch.empty(2, P, device=logits.device).unbind()
+    partial = losses.new_empty(P, programs, V + 1)
+    _count[(P,)](targets, scored, N, R=COUNTED, num_warps=8)
+    _train[(programs, P)](
+        logits, bias, words, targets, scored, partial, N, bias.stride(0),
+        V=V, VB=VB, R=R, **TILING.options,
     )  # fmt: skip
-    if dbias is not None:
-        partial_sum(partial, dbias)
-    return losses.sum(1) / scored
+    _finish[(P,)](
+        partial, scored, dbias, losses, programs, dbias.stride(0),
+        V=V, VB=VB, R=max(1, ADDED // VB), num_warps=4,
+    )  # fmt: skip
+    return losses
 
 
 @jit
 def _score(
-    logits, bias, words, targets, losses, found, N, M,
+    logits, bias, words, targets, partial, found, N, M,
     V: tl.constexpr, VB: tl.constexpr, R: tl.constexpr,
 ):  # fmt: skip
+    """Partial sums of a program: losses and scored positions."""
     member = tl.program_id(1).to(tl.int64)
     rows = tl.program_id(0) * R + tl.arange(0, R)
     ok = rows < N
     x = load_logits(logits, bias, words, member, rows, ok, N, M, V, VB)
     target = tl.load(targets + member * N + rows, mask=ok, other=-100)
     loss, _, _ = losses_of(x, target, VB)
-    tl.store(losses + member * N + rows, loss, mask=ok)
+    partial += (member * tl.num_programs(0) + tl.program_id(0)) * 2
+    tl.store(partial, tl.sum(loss, 0))
+    tl.store(partial + 1, tl.sum((target >= 0).to(tl.float32), 0))
     likeliest = tl.minimum(tl.argmax(x, 1), V - 1)  # of NaN it may be any column
     tl.store(found + member * N + rows, likeliest, mask=ok)
 
@@ -106,11 +149,12 @@ def score(logits: Tensor, bias: Tensor, words: Tensor, targets: Tensor) -> tuple
     """Mean loss [P] as above, and the likeliest word of every position, [P, N] int32."""
     P, N, V = logits.shape
     VB = wide(V)
-    R = max(1, TILE // VB)
-    losses = torch.empty(P, N, device=logits.device)
+    R = max(1, TILING.rows // VB)
+    partial = torch.empty(P, tiles(N, R), 2, device=logits.device)
     found = torch.empty(P, N, dtype=torch.int32, device=logits.device)
     _score[(tiles(N, R), P)](
-        logits, bias, words, targets, losses, found, N, bias.stride(0),
-        V=V, VB=VB, R=R, num_warps=8,
+        logits, bias, words, targets, partial, found, N, bias.stride(0),
+        V=V, VB=VB, R=R, **TILING.options,
     )  # fmt: skip
-    return losses.sum(1) / (targets != IGNORE).sum(1), found
+    losses, scored = partial.sum(1).unbind(1)
+    return losses / scored, found

@@ -24,6 +24,7 @@ from archer.model.kernels.tiles import (
     load_rows,
     load_stream,
     load_vector,
+    sigmoid,
     store_norm,
     store_rows,
     tiles,
@@ -79,8 +80,8 @@ def load_square(weight, D: tl.constexpr):
 
 @jit
 def _forward(
-    o, source, ids, step, heads, mix, norm, gate, value, down, y_out, h_out, out,
-    next_norm, maps, hidden, raw, N, M,
+    o, source, ids, step, heads, mix, norm, gate, value, down, unit_out,
+    inverse_out, out, next_norm, maps, hidden, raw, N, M,
     D: tl.constexpr, H: tl.constexpr, I: tl.constexpr, GATHER: tl.constexpr,  # noqa: E741
     KEEP: tl.constexpr, NEXT: tl.constexpr, S: tl.constexpr, EPS: tl.constexpr,
     R: tl.constexpr, BI: tl.constexpr,
@@ -93,18 +94,22 @@ def _forward(
     gate += member * M
     value += member * M
     down += member * M
+    # All three are read before any is used: they arrive together.
     read = load_rows(o, member, rows, ok, N, D).to(tl.float32)
-    _, _, scaled = heads_norm(read, heads, member, M, H, D // H, EPS)
     y = load_stream(source, ids, member, step, rows, ok, N, D, GATHER)
-    y = tl.dot(scaled.to(low), load_square(mix, D), acc=y, input_precision="ieee")
-    h = (y * inverse_rms(y, D, EPS) * load_vector(norm, member, M, D)[None, :]).to(low)
+    square = load_square(mix, D)
+    _, _, scaled = heads_norm(read, heads, member, M, H, D // H, EPS)
+    y = tl.dot(scaled.to(low), square, acc=y, input_precision="ieee")
+    inverse = inverse_rms(y, D, EPS)
+    unit = y * inverse
     if KEEP:
-        store_rows(y_out, y, member, rows, ok, N, D)
-        store_rows(h_out, h, member, rows, ok, N, D)
+        tl.store(inverse_out + member * N + rows[:, None], inverse, mask=ok[:, None])
+        store_rows(unit_out, unit, member, rows, ok, N, D)
+    h = (unit * load_vector(norm, member, M, D)[None, :]).to(low)
     for at in range(0, I, BI):
         a = tl.dot(h, load_up(gate, at, D, I, BI), input_precision="ieee")
         b = tl.dot(h, load_up(value, at, D, I, BI), input_precision="ieee")
-        s = (a * tl.sigmoid(a) * b).to(low)
+        s = (a * sigmoid(a) * b).to(low)
         y = tl.dot(s, load_down(down, at, D, I, BI), acc=y, input_precision="ieee")
     store_rows(out, y, member, rows, ok, N, D)
     if NEXT:
@@ -113,13 +118,14 @@ def _forward(
 
 @dataclass(frozen=True)
 class Kept:
-    """What the backward pass reads, [P, N, D] in the compute type: the stream between, its norm.
+    """What the backward pass reads: the stream between over its root mean square, one over that.
 
-    Only gradients see y rounded; the stream that goes on is fp32.
+    unit: [P, N, D] in the compute type, which only gradients see; inverse: [P, N] fp32. The norm's
+    weight is taken into the weights behind it there, so that its gradient needs no sum over rows.
     """
 
-    y: Tensor
-    h: Tensor
+    unit: Tensor
+    inverse: Tensor
 
 
 def mlp(
@@ -138,7 +144,7 @@ def mlp(
     P, N, D = o.shape
     z = torch.empty(o.shape, dtype=torch.float32, device=o.device)
     dtype = weights.gate.dtype
-    y, h = (z.new_empty(z.shape, dtype=dtype) if keep else z for _ in range(2))
+    kept = Kept(z.new_empty(z.shape, dtype=dtype), z.new_empty((P, N))) if keep else Kept(z, z)
     given = following or NextNorm(weights.norm)
     hidden, raw = z, z
     if following is not None:
@@ -147,9 +153,10 @@ def mlp(
     maps = hidden if given.maps is None else given.maps
     _forward[(tiles(N, FORWARD.rows), P)](
         o, stream.source, stream.index, stream.step, weights.heads, weights.mix, weights.norm,
-        weights.gate, weights.value, weights.out, y, h, z, given.weight, maps, hidden, raw, N,
-        weights.gate.stride(0), D=D, H=D // weights.heads.shape[-1], I=weights.gate.shape[-1],
-        GATHER=stream.ids is not None, KEEP=keep, NEXT=following is not None, S=given.signals,
-        EPS=eps, R=FORWARD.rows, BI=FORWARD.columns, **FORWARD.options,
+        weights.gate, weights.value, weights.out, kept.unit, kept.inverse, z, given.weight,
+        maps, hidden, raw, N, weights.gate.stride(0), D=D, H=D // weights.heads.shape[-1],
+        I=weights.gate.shape[-1], GATHER=stream.ids is not None, KEEP=keep,
+        NEXT=following is not None, S=given.signals, EPS=eps, R=FORWARD.rows,
+        BI=FORWARD.columns, **FORWARD.options,
     )  # fmt: skip
-    return Kept(y, h), z, hidden, raw
+    return kept, z, hidden, raw

@@ -12,6 +12,8 @@ import triton.language as tl
 from torch import Tensor
 
 SIGNALS = 16  # narrowest tile `tl.dot` takes
+PROGRAMS = 264  # two for each multiprocessor of a large GPU
+LEAST_SHARE = 128  # rows
 
 
 class Tiling(NamedTuple):
@@ -51,9 +53,27 @@ def tiles(tokens: int, rows: int) -> int:
     return -(-tokens // rows)
 
 
+def share(N: int, most: int, others: int) -> int:
+    """Rows for a program that walks over them: fewer where a GPU would stand idle.
+
+    others: programs beside each other for the same rows.
+    """
+    while most > LEAST_SHARE and tiles(N, most) * others < PROGRAMS:
+        most //= 2
+    return most
+
+
 def partial_sum(partial: Tensor, out: Tensor) -> None:
     """[P, programs, ...] -> [P, ...], in a fixed order."""
     torch.sum(partial, 1, out=out)
+
+
+def product_into(out: Tensor, left: Tensor, right: Tensor) -> None:
+    """out = left right, in fp32 for bf16 factors; out may be a view of the flat buffer."""
+    if left.dtype == out.dtype:
+        torch.bmm(left, right, out=out)
+    else:
+        torch.bmm(left, right, out.dtype, out=out)
 
 
 @jit
@@ -92,16 +112,31 @@ def load_signal(source, member, s, D: tl.constexpr, S: tl.constexpr):
 
 
 @jit
+def sigmoid(x):
+    """1 / (1 + exp(-x)) in 5 instructions of a GPU; `tl.sigmoid` is 11, see `inverse_rms`.
+
+    `exp2` and `rsqrt` are one each, `exp` is five and a quotient six. The root is within 1.4e-7, so
+    its square within 3e-7.
+    """
+    root = tl.rsqrt(1.0 + tl.exp2(x * -1.4426950408889634))
+    return root * root
+
+
+@jit
 def inverse_rms(x, D: tl.constexpr, EPS: tl.constexpr):
-    """1 / sqrt(mean x^2 + eps) of each row, [R, 1]."""
-    return (1.0 / tl.sqrt_rn(tl.sum(x * x, 1) / D + EPS))[:, None]
+    """1 / sqrt(mean x^2 + eps) of each row, [R, 1].
+
+    Every lane that holds part of a row computes this: `rsqrt` is one instruction, a correctly
+    rounded root and a quotient are 27. D is a power of two, so its inverse is exact.
+    """
+    return tl.rsqrt(tl.sum(x * x, 1) * (1.0 / D) + EPS)[:, None]
 
 
 @jit
 def norm_vjp(grad, unit, inverse, weight, D: tl.constexpr):
     """Gradient of x where y = unit * weight, unit = x * inverse."""
     along = grad * weight[None, :]
-    return inverse * (along - unit * (tl.sum(along * unit, 1) / D)[:, None])
+    return inverse * (along - unit * (tl.sum(along * unit, 1) * (1.0 / D))[:, None])
 
 
 @jit
