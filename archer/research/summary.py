@@ -121,7 +121,8 @@ def _pareto(standings: list[Standing]) -> str:
     rows = {s.name: [_cost(s.cost), _number(s.gap, "+.4f")] for s in standings}
     if not rows:
         return "No rule has both a score and a cost."
-    return markdown_table(pd.DataFrame.from_dict(rows, orient="index", columns=["cost", "gap to delta"]))
+    columns = ["cost", "gap to delta"]
+    return markdown_table(pd.DataFrame.from_dict(rows, orient="index", columns=columns))
 
 
 def _cell(text: str) -> str:

@@ -18,7 +18,7 @@ from archer.model.kernels import (
     mlp_map,
 )
 from archer.model.kernels.embed import NextNorm, Stream
-from archer.model.kernels.tiles import Tiling
+from archer.model.kernels.tiles import Tiling, share
 
 P, D, EPS = 2, 16, 1e-5
 
@@ -217,6 +217,19 @@ def test_cross_entropy_and_scores(draw, V, N):
     near(losses, exact)
     near(logits, gz)
     near(flat.dbias, gb)
+
+
+@pytest.mark.parametrize(
+    ("N", "most", "others", "rows"),
+    [
+        (16384, 2048, 3 * 48, 2048),
+        (16384, 2048, 3, 128),
+        (16384, 1024, 6, 256),
+        (100, 2048, 1, 128),
+    ],
+)
+def test_programs_walk_over_fewer_rows_where_there_are_few(N, most, others, rows):
+    assert share(N, most, others) == rows
 
 
 def test_a_member_with_nothing_scored_gets_no_gradient(draw):
