@@ -3,7 +3,7 @@
 A value of shape [a, b] is a tile [Ba, Bb], a vector [1, b] or [a, 1] keeps its axis of one, and a
 scalar ["1", "1"] is a Triton scalar. Tiles may be wider than the values they hold (powers of two,
 at least 16): whatever is reduced is masked to its true size first. Everything is fp32. A hook can
-be emitted transposed, every tile [b, a]: the kernels keep U and S that way.
+be emitted transposed, every tile [b, a]: the kernels of small heads keep U and S that way.
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,7 @@
 """`adjoint`, the kernel that walks back through the chunks; see `triton_codegen`."""
 
-from archer.memory.kernel_forward import gated
-from archer.memory.kernel_text import Text, kernel
+from archer.memory.kernel_forward import along_keys, gated, onto_state
+from archer.memory.kernel_text import Text, kernel, loop
 from archer.memory.kernels import Kernels
 
 
@@ -25,7 +25,8 @@ def adjoint_tensors(kernels: Kernels) -> tuple[list[str], list[str]]:
     saved = ["S", *(f"slot_{slot}" for slot in kernels.saved_slots)]
     end = ["d_carry"] if kernels.has_decay else []
     through = through_tensors(kernels)
-    return strided, [*others, *through, *saved, "ddS", "Z", *end, *hook_gradients(kernels)]
+    given = [*others, *through, *saved, "ddS", *end, *hook_gradients(kernels)]
+    return [*strided, "dv"], given
 
 
 def through_tensors(kernels: Kernels) -> tuple[str, ...]:
@@ -34,23 +35,27 @@ def through_tensors(kernels: Kernels) -> tuple[str, ...]:
 
 
 def adjoint(kernels: Kernels) -> str:
-    """Walks the chunks in reverse with the adjoints of S and the slots on chip, [BV, BK] each.
+    """Walks the chunks in reverse with the adjoints of S and the slots on chip, [BK, BV] each.
 
-    Stores dSbar and Z of every chunk for `gradients`, and the gradients of knobs and signals that
-    `gate` and `write` read. d_carry: adjoint of exp(G_C), [blocks of d_v, N H, M].
+    Stores -dSbar and beta Z, the gradient of v, of every chunk for `gradients`, and the gradients
+    of knobs and signals that `gate` and `write` read. d_carry: adjoint of exp(G_C), [blocks of
+    d_v, N H, M].
     """
     strided, others = adjoint_tensors(kernels)
-    text, body, end = Text(kernels), Text(kernels, depth=2), Text(kernels)
+    text, end = Text(kernels, rows=kernels.rows), Text(kernels)
+    body = Text(kernels, depth=2, rows=kernels.rows)
     start_walk(text)
-    text.add("part = tl.program_id(1).to(tl.int64) * tl.num_programs(0)")
-    text.add("for back in range(M):")
+    text.add("part = split.to(tl.int64) * (tl.num_programs(0) // tl.cdiv(DV, BV))")
+    text.add(loop("back", "M"))
     body.add("chunk = M - 1 - back")
     body.chunk()
-    body.load_keys()
+    late = kernels.folded and "dS" not in kernels.vjps["write"].inputs
+    if not late:
+        body.load_keys(inner=("q",))
     load_walk(body, kernels.adjoint_needs_S)
     U = load_values(body) if kernels.adjoint_needs_Y else "Y"
     write_vjp(body, U)
-    through_chunk(body)
+    through_chunk(body, late)
     store_adjoint(body)
     for name in kernels.trained:
         end.add(f"tl.store(dknob_{name}_ptr + part + program, sum_{name})")
@@ -63,7 +68,7 @@ def start_walk(text: Text) -> None:
     text.one_sequence()
     text.load_knobs()
     for name in ("S_bar", *(f"{slot}_bar" for slot in kernels.rule.slots)):
-        text.add(f"{name} = tl.zeros([BV, BK], tl.float32)")
+        text.add(f"{name} = tl.zeros({text.state_size()}, tl.float32)")
     text.add(*(f"sum_{name} = 0.0" for name in kernels.trained))
 
 
@@ -75,7 +80,7 @@ def load_walk(text: Text, state: bool) -> None:
     text.load_decay()
     text.load_signals()
     if not kernels.folded:
-        text.add("X = tl.load(X_ptr + square)")
+        text.add(f"X = tl.load({text.at('X', 'square')})")
     text.load_weights()
     zero_signals(text)
     text.state()
@@ -89,9 +94,9 @@ def load_walk(text: Text, state: bool) -> None:
 
 
 def load_values(text: Text) -> str:
-    """Y as [BV, BC], and the name of U."""
+    """Y as [BV, BC], with rows [BC, BV], and the name of U."""
     text.load_saved_rows("Y")
-    text.add("Y = tl.trans(Y).to(tl.float32)")
+    text.add(f"Y = {text.turned('Y')}.to(tl.float32)")
     return gated(text)
 
 
@@ -105,56 +110,82 @@ def write_vjp(text: Text, U: str) -> None:
     kernels = text.kernels
     graph, slots = kernels.vjps["write"], kernels.rule.slots
     if "dS" in graph.inputs:
-        text.add(f"dS = {text.dot(text.scaled('k', text.by('to_end', U)), 'k')}")
+        text.add(f"dS = {onto_state(text, text.scaled('k', text.by('to_end', U)), 'k')}")
     own = {"S": "(carry * S)" if kernels.has_decay else "S", "dS": "dS", "grad.S": "S_bar"}
     for slot in slots:
         own |= {f"slots.{slot}": f"slot_{slot}", f"grad.slots.{slot}": f"{slot}_bar"}
-    outputs = text.hook(graph, own, "dw", transposed=True)
-    text.collect(_transposed_signals(outputs))
-    zero = "tl.zeros([BV, BK], tl.float32)"
+    outputs = text.hook(graph, own, "dw", transposed=not text.rows)
+    collect(text, outputs)
+    zero = f"tl.zeros({text.state_size()}, tl.float32)"
     text.add(f"T_bar = {outputs.get('grad.S', zero)}", f"ddS = {outputs.get('grad.dS', zero)}")
     text.add(*(f"{slot}_bar = {outputs.get(f'grad.slots.{slot}', zero)}" for slot in slots))
 
 
-def _transposed_signals(outputs: dict[str, str]) -> dict[str, str]:
-    """Signals' adjoints as [1, BC] rows, from the [BC, 1] of a transposed hook."""
-    return {
-        name: f"tl.trans({text})" if name.startswith("grad.signal.") else text
-        for name, text in outputs.items()
-    }
+def collect(text: Text, outputs: dict[str, str]) -> None:
+    """Signals' adjoints are collected as [1, BC] rows; a transposed hook has them as [BC, 1]."""
+    text.collect(
+        {
+            name: f"tl.trans({x})" if name.startswith("grad.signal.") and not text.rows else x
+            for name, x in outputs.items()
+        }
+    )
 
 
-def through_chunk(text: Text) -> None:
-    """Z, and S_bar before the chunk."""
+def through_chunk(text: Text, late: bool = False) -> None:
+    """Z, and S_bar before the chunk. late: q and k are read between the two."""
     kernels = text.kernels
-    text.add("do = tl.trans(do)")
+    text.add(f"do = {text.turned('do')}")
     if kernels.folded:
-        text.add(f"Z = {text.dot('ddS', 'tl.trans(E)')}", f"Z = {text.dot('do', 'W', 'Z')}")
+        text.add(
+            f"Z = {along_keys(text, 'E', 'ddS')}",
+            f"Z = {back_along_tokens(text, 'W', 'do', 'Z')}",
+        )
     else:
-        text.add(f"dU = {text.by('to_end', text.scaled('k', text.dot('ddS', 'tl.trans(k)')))}")
+        text.add(f"dU = {text.by('to_end', text.scaled('k', along_keys(text, 'k', 'ddS')))}")
         own = {"U": "Y", "grad.U": "dU"}
-        outputs = text.hook(kernels.vjps["gate"], own, "du", transposed=True)
-        text.collect(_transposed_signals(outputs))
-        text.add(f"dY = {text.dot('do', 'L', outputs['grad.U'])}", f"Z = {text.dot('dY', 'X')}")
+        outputs = text.hook(kernels.vjps["gate"], own, "du", transposed=not text.rows)
+        collect(text, outputs)
+        text.add(
+            f"dY = {back_along_tokens(text, 'L', 'do', outputs['grad.U'])}",
+            f"Z = {back_along_tokens(text, 'X', 'dY')}",
+        )
+    if late:
+        text.load_keys(inner=("q", "k"))
     if kernels.has_decay:
         text.add("d_carry = tl.sum(T_bar * S)", "T_bar = carry * T_bar")
     read = text.scaled("q", text.by("from_start", "do"))
-    erased = text.scaled("k", text.by("from_start", "(-beta[None, :] * Z)"))
+    erased = text.scaled("k", text.by("from_start", f"(-{text.by_token('beta')} * Z)"))
     text.add(
-        f"S_bar = {text.dot(read, 'q', 'T_bar')}",
-        f"S_bar = {text.dot(erased, 'k', 'S_bar')}",
+        f"S_bar = {onto_state(text, read, 'q', 'T_bar')}",
+        f"S_bar = {onto_state(text, erased, 'k', 'S_bar')}",
     )
+
+
+def back_along_tokens(text: Text, weights: str, x: str, plus: str | None = None) -> str:
+    """Transposed weights [BC, BC] times the tokens' x."""
+    if text.rows:
+        return text.dot(f"tl.trans({weights})", x, plus)
+    return text.dot(x, weights, plus)
 
 
 def store_adjoint(text: Text) -> None:
     kernels = text.kernels
-    text.add(
-        "tl.store(ddS_ptr + state, ddS.to(ddS_ptr.dtype.element_ty), state_ok & (chunk + 1 < M))",
-        "tl.store(Z_ptr + rows_v, tl.trans(Z).to(Z_ptr.dtype.element_ty), v_ok[None, :])",
+    text.add(  # negated, so that both products of dk in `gradients` have one sign
+        f"tl.store({text.at('ddS', 'state')}, (-ddS).to(ddS_ptr.dtype.element_ty),"
+        " state_ok & (chunk + 1 < M))",
     )
+    store_rows(text, "dv", text.turned(f"({text.by_token('beta')} * Z)"), "vs", "v_ok")
     if kernels.has_decay:
         text.add("tl.store(d_carry_ptr + part * M + tile, d_carry)")
     store_signals(text, "part")
+
+
+def store_rows(text: Text, name: str, tile: str, columns: str, ok: str) -> None:
+    """A tile [BC, ...] into a [N, T, H, D] tensor."""
+    text.add(
+        f"tl.store({text.at_rows(name, columns)}, ({tile}).to({name}_ptr.dtype.element_ty),"
+        f" mask=t_ok[:, None] & {ok}[None, :])"
+    )
 
 
 def store_signals(text: Text, part: str) -> None:

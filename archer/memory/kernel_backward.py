@@ -14,6 +14,7 @@ from archer.memory.kernel_forward import unit_keys
 from archer.memory.kernel_gradients import (
     inside_chunk,
     store_gradients,
+    store_rest,
     towards_keys,
     value_sums,
     zero_sums,
@@ -50,6 +51,7 @@ def backward(kernels: Kernels) -> str:
     inside_chunk(body)
     towards_keys(body)
     store_gradients(body)
+    store_rest(body)
     for name in kernels.trained:
         end.add(f"tl.store(dknob_{name}_ptr + program, sum_{name})")
     return kernel("backward", [*strided, *others], strided, text, body, end)

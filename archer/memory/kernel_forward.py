@@ -1,6 +1,6 @@
 """The two kernels of the forward pass; see `triton_codegen`."""
 
-from archer.memory.kernel_text import Text, kernel
+from archer.memory.kernel_text import Text, kernel, loop
 from archer.memory.kernels import Kernels
 
 
@@ -26,10 +26,16 @@ def prepare(kernels: Kernels) -> str:
     text.load_beta()
     text.load_decay()
     text.load_signals()
-    within_chunk(text)
-    text.add("tl.store(X_ptr + square, X.to(X_ptr.dtype.element_ty))")
-    store_weights(text)
-    return kernel("prepare", [*strided, *others], strided, text)
+    weights_in_chunk(text)
+    text.add(f"tl.store({text.at('X', 'square')}, X.to(X_ptr.dtype.element_ty))")
+    store_weights(text, kernels.weights[:1])
+    if not kernels.folded:
+        return kernel("prepare", [*strided, *others], strided, text)
+    last = Text(kernels, depth=2)
+    text.add("if chunk + 1 < M:")  # nobody reads the state after the last
+    towards_state(last)
+    store_weights(last, kernels.weights[1:])
+    return kernel("prepare", [*strided, *others], strided, text, last)
 
 
 def unit_keys(text: Text) -> None:
@@ -47,18 +53,26 @@ def unit_keys(text: Text) -> None:
 
 def within_chunk(text: Text) -> None:
     """X, and L or W and E, [BC, BC] and [BC, BK]."""
+    weights_in_chunk(text)
+    if text.kernels.folded:
+        towards_state(text)
+
+
+def weights_in_chunk(text: Text) -> None:
+    """X, and L or W, [BC, BC]."""
     text.pairwise_decay()
     local_weights(text)
     inverse(text)
     if text.kernels.folded:
-        fold(text)
+        product(text, "W", "L", "X")
 
 
-def store_weights(text: Text) -> None:
+def store_weights(text: Text, names: tuple[str, ...]) -> None:
     """What the backward pass reads of a chunk."""
-    for name in text.kernels.weights:
+    for name in names:
         place, mask = ("rows_k", "k_ok[None, :]") if name == "E" else ("square", "None")
-        text.add(f"tl.store({name}_ptr + {place}, {name}.to({name}_ptr.dtype.element_ty), {mask})")
+        where = text.at(name, place)
+        text.add(f"tl.store({where}, {name}.to({name}_ptr.dtype.element_ty), {mask})")
 
 
 def local_weights(text: Text) -> None:
@@ -73,49 +87,88 @@ def local_weights(text: Text) -> None:
         text.add(f"L = tl.where(causal, {outputs['scores']}, 0.0)")
 
 
+SMALL = 16  # rows of a block whose products stay inside a warp
+
+
 def inverse(text: Text) -> None:
     """X = (I + A)^-1 by block forward substitution in fp32, blocks of 2, 4, ... up to BC.
 
     Two solved diagonal blocks X1, X2 with A21 below their corner make one: the new corner is
     -X2 A21 X1. No powers of A appear, which with equal keys would grow before they cancel.
     """
-    decayed = " * D" if text.kernels.has_decay else ""
-    precision = "tf32" if text.kernels.shape.bf16 else "ieee"
+    kernels = text.kernels
+    decayed = " * D" if kernels.has_decay else ""
     text.add(
         f"keys = {text.dot('k', 'tl.trans(k)')}{decayed}",
         "A = tl.where(strict, beta[:, None] * keys, 0.0)",
-        "X = tl.where(row[:, None] == row[None, :], 1.0, 0.0)",
     )
     size = 1
-    while size < text.kernels.shape.block_c:
-        text.add(
-            f"corner = (row[:, None] // {2 * size} == row[None, :] // {2 * size})"
-            f" & (row[:, None] // {size} > row[None, :] // {size})",
-            "A21 = tl.where(corner, A, 0.0)",
-        )
+    if kernels.shape.block_c > SMALL and not kernels.single:
+        diagonal_blocks(text)
+        size = SMALL
+    else:
+        text.add("X = tl.where(row[:, None] == row[None, :], 1.0, 0.0)")
+    while size < kernels.shape.block_c:
+        text.add(f"A21 = tl.where({corner('row[:, None]', 'row[None, :]', size)}, A, 0.0)")
         if size == 1:
             text.add("X -= A21")
         else:
-            text.add(
-                f"A21 = tl.dot(A21, X, input_precision='{precision}')",
-                f"X -= tl.dot(X, A21, input_precision='{precision}')",
-            )
+            product(text, "A21", "A21", "X")
+            product(text, "corner", "X", "A21")
+            text.add("X -= corner")
         size *= 2
 
 
-def fold(text: Text) -> None:
-    """W = L X and E = X^T diag(exp(G_C - G)) K, with no factor rounded to bf16.
+def corner(row: str, column: str, size: int) -> str:
+    """Where A21 lies in the diagonal blocks of 2 size."""
+    return (
+        f"({row} // {2 * size} == {column} // {2 * size}) & ({row} // {size} > {column} // {size})"
+    )
+
+
+def diagonal_blocks(text: Text) -> None:
+    """X inside diagonal blocks of 16 and 0 outside: a batch of small products, a warp for each."""
+    blocks = text.kernels.shape.block_c // SMALL
+    text.add(
+        f"block = tl.arange(0, {blocks})",
+        f"inside = tl.arange(0, {SMALL})",
+        "same = block[:, None, None, None] == block[None, None, :, None]",
+        f"A_own = tl.reshape(A, [{blocks}, {SMALL}, {blocks}, {SMALL}])",
+        "A_own = tl.sum(tl.where(same, A_own, 0.0), 2)",
+        "above, along = inside[None, :, None], inside[None, None, :]",
+        f"X = tl.where({corner('above', 'along', 1)}, -A_own, 0.0)",
+        "X = tl.where(above == along, 1.0, X)",
+    )
+    size = 2
+    while size < SMALL:
+        text.add(f"A21 = tl.where({corner('above', 'along', size)}, A_own, 0.0)")
+        product(text, "A21", "A21", "X")
+        text.add(f"X -= tl.dot(X, A21, input_precision='{precision(text)}')")
+        size *= 2
+    text.add(
+        "X = tl.where(same, X[:, :, None, :], 0.0)",
+        "X = tl.reshape(X, [BC, BC])",
+    )
+
+
+def product(text: Text, out: str, a: str, b: str) -> None:
+    """out = a b of fp32 [BC, BC] tiles, no factor rounded to bf16."""
+    text.add(f"{out} = tl.dot({a}, {b}, input_precision='{precision(text)}')")
+
+
+def precision(text: Text) -> str:
+    """Of products of fp32 tiles."""
+    return "tf32" if text.kernels.shape.bf16 else "ieee"
+
+
+def towards_state(text: Text) -> None:
+    """E = X^T diag(exp(G_C - G)) K, and beside it W = L X, with no factor rounded to bf16.
 
     With equal keys and beta near 1 neighbouring rows of Y cancel: sums over them, L Y and K^T Y,
     keep the rounding of every row and lose the rest. In W and E the cancelling is done here.
     """
-    bf16 = text.kernels.shape.bf16
-    precision = "tf32" if bf16 else "ieee"
-    text.add(
-        f"W = tl.dot(L, X, input_precision='{precision}')",
-        f"X_end = {text.by('to_end', 'X', columns=False)}",
-    )
-    if bf16:  # k is exact in bf16, and two of them hold X
+    text.add(f"X_end = {'to_end[:, None] * X' if text.kernels.has_decay else 'X'}")
+    if text.kernels.shape.bf16:  # k is exact in bf16, and two of them hold X
         text.add(
             "X_high = X_end.to(tl.bfloat16)",
             "X_low = (X_end - X_high.to(tl.float32)).to(tl.bfloat16)",
@@ -138,69 +191,92 @@ def forward_tensors(kernels: Kernels) -> tuple[list[str], list[str]]:
 
 
 def forward(kernels: Kernels) -> str:
-    """Walks the chunks of one sequence with S and the slots on chip, [BV, BK] each.
+    """Walks the chunks of one sequence with S and the slots on chip, [BK, BV] each.
 
-    For a small head it computes here what `prepare` would, and stores what the way back reads.
+    What the second half of a chunk needs is read when it is there: less shared memory, and more
+    programs on a multiprocessor. For a small head it computes here what `prepare` would, and
+    stores what the way back reads; what lies between is transposed then.
     """
     strided, others = forward_tensors(kernels)
-    text, body = Text(kernels), Text(kernels, depth=2)
+    text, body = Text(kernels), Text(kernels, depth=2, rows=kernels.rows)
     text.one_sequence()
     text.load_knobs()
     for name in ("S", *(f"slot_{slot}" for slot in kernels.rule.slots)):
-        text.add(f"{name} = tl.zeros([BV, BK], tl.float32)")
-    text.add("for chunk in range(M):")
+        text.add(f"{name} = tl.zeros({body.state_size()}, tl.float32)")
+    text.add(loop("chunk", "M"))
     body.chunk()
     if kernels.single:
         unit_keys(body)
     else:
-        body.load_keys()
+        body.load_keys(inner=("q", "k") if kernels.folded else ("q",))
     body.load_rows("v", "vs", "v_ok")
     body.load_beta()
     body.load_decay()
     body.load_signals()
     if kernels.single:
         within_chunk(body)
-        store_weights(body)
+        store_weights(body, kernels.weights)
         if not kernels.folded:
-            body.add("tl.store(X_ptr + square, X.to(X_ptr.dtype.element_ty))")
+            body.add(f"tl.store({body.at('X', 'square')}, X.to(X_ptr.dtype.element_ty))")
     else:
-        body.add("X = tl.load(X_ptr + square)")
-        body.load_weights()
+        body.add(f"X = tl.load({body.at('X', 'square')})")
     body.state()
     for name in ("S", *(f"slot_{slot}" for slot in kernels.saved_slots)):
         # before the first chunk it is zero, and nobody reads it
         body.add(
-            f"tl.store({name}_ptr + state, {name}.to({name}_ptr.dtype.element_ty),"
+            f"tl.store({body.at(name, 'state')}, {name}.to({name}_ptr.dtype.element_ty),"
             " state_ok & (chunk > 0))"
         )
     read_memory(body)
+    if not kernels.single:
+        body.load_weights()
     body.values()
-    body.add("tl.store(Y_ptr + rows_v, tl.trans(Y).to(Y_ptr.dtype.element_ty), v_ok[None, :])")
-    inside = ("R", "tl.trans(W)") if kernels.folded else ("Y", "tl.trans(L)")
     body.add(
-        f"o = {body.by('from_start', body.scaled('q', body.dot('S', 'tl.trans(q)')))}",
-        f"o = {body.dot(*inside, 'o')}",
-        "tl.store(o_ptr + n * o_n + t[:, None] * o_t + h * o_h + vs[None, :],"
-        " tl.trans(o).to(o_ptr.dtype.element_ty), mask=t_ok[:, None] & v_ok[None, :])",
+        f"tl.store({body.at('Y', 'rows_v')}, {body.turned('Y')}.to(Y_ptr.dtype.element_ty),"
+        " v_ok[None, :])"
+    )
+    inside = ("W", "R") if kernels.folded else ("L", "Y")
+    body.add(
+        f"o = {body.by('from_start', body.scaled('q', along_keys(body, 'q', 'S')))}",
+        f"o = {along_tokens(body, *inside, 'o')}",
+        f"tl.store({body.at_rows('o', 'vs')},"
+        f" {body.turned('o')}.to(o_ptr.dtype.element_ty), mask=t_ok[:, None] & v_ok[None, :])",
     )
     write(body, gated(body))
     return kernel("forward", [*strided, *others], strided, text, body)
 
 
+def along_keys(text: Text, keys: str, state: str) -> str:
+    """q or k [BC, BK] times a state."""
+    return text.dot(keys, state) if text.rows else text.dot(state, f"tl.trans({keys})")
+
+
+def along_tokens(text: Text, weights: str, x: str, plus: str | None = None) -> str:
+    """Weights [BC, BC] times the tokens' x."""
+    if text.rows:
+        return text.dot(weights, x, plus)
+    return text.dot(x, f"tl.trans({weights})", plus)
+
+
+def onto_state(text: Text, x: str, keys: str, plus: str | None = None) -> str:
+    """Sum over tokens of keys [BC, BK] with their x: a state."""
+    return text.dot(f"tl.trans({keys})", x, plus) if text.rows else text.dot(x, keys, plus)
+
+
 def read_memory(text: Text) -> None:
-    """R = diag(beta) (V - exp(G) K S) and Y = X R, both [BV, BC]."""
+    """R = diag(beta) (V - exp(G) K S) and Y = X R, both [BV, BC], with rows [BC, BV]."""
     text.add(
-        f"read = {text.by('from_start', text.scaled('k', text.dot('S', 'tl.trans(k)')))}",
-        "R = beta[None, :] * (tl.trans(v).to(tl.float32) - read)",
-        f"Y = {text.dot('R', 'tl.trans(X)')}",
+        f"read = {text.by('from_start', text.scaled('k', along_keys(text, 'k', 'S')))}",
+        f"R = {text.by_token('beta')} * ({text.turned('v')}.to(tl.float32) - read)",
+        f"Y = {along_tokens(text, 'X', 'R')}",
     )
 
 
 def gated(text: Text) -> str:
-    """The name of U, [BV, BC]."""
+    """The name of U, [BV, BC], with rows [BC, BV]."""
     if text.kernels.rule.is_default("gate"):
         return "Y"
-    outputs = text.hook(text.kernels.rule.gate, {"U": "Y"}, "u", transposed=True)
+    outputs = text.hook(text.kernels.rule.gate, {"U": "Y"}, "u", transposed=not text.rows)
     text.add(f"U = {outputs['U']}")
     return "U"
 
@@ -212,10 +288,10 @@ def write(text: Text, U: str) -> None:
         text.add("S = carry * S")
     added = ("R", "E") if kernels.folded else (text.scaled("k", text.by("to_end", U)), "k")
     if kernels.rule.is_default("write"):
-        text.add(f"S = {text.dot(*added, 'S')}")
+        text.add(f"S = {onto_state(text, *added, 'S')}")
         return
-    text.add(f"dS = {text.dot(*added)}")
+    text.add(f"dS = {onto_state(text, *added)}")
     own = {"S": "S", "dS": "dS"} | {f"slots.{s}": f"slot_{s}" for s in kernels.rule.slots}
-    outputs = text.hook(kernels.rule.write, own, "w", transposed=True)
+    outputs = text.hook(kernels.rule.write, own, "w", transposed=not text.rows)
     text.add(f"S = {outputs['S']}")
     text.add(*(f"slot_{slot} = {outputs[f'slots.{slot}']}" for slot in kernels.rule.slots))

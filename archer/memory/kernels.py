@@ -64,6 +64,12 @@ class Kernels:
         return largest <= ONE_WARP and shape.block_v >= shape.d_v
 
     @property
+    def rows(self) -> bool:
+        """Whether the walks keep S as [d_k, d_v] and what lies between as rows of tokens, as both
+        are in memory, or all of it transposed."""
+        return not self.single
+
+    @property
     def scales(self) -> tuple[str, ...]:
         """What `prepare` stores so that others need no unit q and k."""
         return ("q_scale", "k_scale") if self.shape.unit and not self.single else ()

@@ -1,7 +1,10 @@
-"""One call of the generated kernels: room for what they store, and their launches."""
+"""One call of the generated kernels: room for what they store, and their launches.
+
+The launch options are at the end of the file.
+"""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -11,6 +14,7 @@ from archer.memory.kernel_adjoint import adjoint_tensors
 from archer.memory.kernel_backward import backward_tensors
 from archer.memory.kernel_forward import forward_tensors, prepare_tensors
 from archer.memory.kernel_gradients import gradients_tensors
+from archer.memory.kernels import Kernels
 
 
 def block(size: int) -> int:
@@ -36,8 +40,15 @@ class Launch:
         shape = self.kernels.shape
         self.M = -(-self.T // shape.C)
         self.programs = self.N * self.H
-        self.splits = -(-shape.d_v // shape.block_v)
         self.kept: dict[str, Tensor] = {}
+
+    def splits(self, name: str) -> int:
+        """Blocks of d_v in a walk."""
+        return -(-self.kernels.shape.d_v // self.columns(name))
+
+    def _walk(self, name: str) -> tuple[int, ...]:
+        """Programs of a walk, those of one sequence side by side."""
+        return (self.programs * self.splits(name),)
 
     def new(self, *size: int, dtype: torch.dtype | None = None) -> Tensor:
         q = self.inputs["q"]
@@ -49,8 +60,7 @@ class Launch:
         if not self.kernels.single:
             each = (self.programs * self.M,)
             self._launch("prepare", each, prepare_tensors(self.kernels), {})
-        walk = self.programs, self.splits
-        self._launch("forward", walk, forward_tensors(self.kernels), {"o": output})
+        self._launch("forward", self._walk("forward"), forward_tensors(self.kernels), {"o": output})
         return output
 
     def _kept(self) -> dict[str, Tensor]:
@@ -65,7 +75,7 @@ class Launch:
         kept = {name: self.new(*tiles, dtype=torch.float32) for name in kernels.scales}
         kept |= {name: self.new(*tiles, widths[name]) for name in sorted(names)}
         states = "S", *(f"slot_{slot}" for slot in kernels.saved_slots)
-        size = self.programs, self.M, shape.d_v, shape.d_k
+        size = self.programs, self.M, shape.d_k, shape.d_v
         return kept | {name: self.new(*size) for name in states}
 
     def backward(self, grad: Tensor) -> dict[str, Tensor]:
@@ -95,17 +105,12 @@ class Launch:
         return {n: x[0] if n.startswith("dsignal_") else x for n, x in sums.items()}
 
     def _walk_and_gather(self, grad: Tensor, found: dict[str, Tensor]) -> dict[str, Tensor]:
-        kernels, shape, splits = self.kernels, self.kernels.shape, self.splits
-        work = {
-            "do": grad,
-            "ddS": self.new(*self.kept["S"].shape),
-            "Z": self.new(self.programs, self.M, shape.block_c, shape.d_v),
-        }
+        kernels, splits = self.kernels, self.splits("adjoint")
+        work = {"do": grad, "ddS": self.new(*self.kept["S"].shape), "dv": found["dv"]}
         if kernels.has_decay:
             work["d_carry"] = self.new(splits, self.programs, self.M, dtype=torch.float32)
         walked = self._hook_sums(splits, (splits, self.N, self.H))
-        walk = self.programs, splits
-        self._launch("adjoint", walk, adjoint_tensors(kernels), work | walked)
+        self._launch("adjoint", self._walk("adjoint"), adjoint_tensors(kernels), work | walked)
         if kernels.has_decay:
             work["d_carry"] = work["d_carry"].sum(0)
         local = self._hook_sums(1, (self.N, self.H, self.M))
@@ -129,24 +134,73 @@ class Launch:
         sizes = self.T, self.H, self.M
         kernel[grid](*arguments, *sizes, *steps, **self._constants(name), **options(self, name))
 
+    def columns(self, name: str) -> int:
+        """Columns of d_v that a kernel has on chip."""
+        shape = self.kernels.shape
+        if name == "prepare":
+            return block(shape.d_v)
+        special = tuned(self, name)
+        if special:
+            return special.columns
+        if name == "gradients" and self.kernels.can_split:
+            return min(64, block(shape.d_v))
+        return shape.block_v
+
     def _constants(self, name: str) -> dict[str, Any]:
         shape = self.kernels.shape
-        block_v = block(shape.d_v) if name == "prepare" else shape.block_v
-        if name == "gradients" and self.kernels.can_split:
-            block_v = min(64, block(shape.d_v))
         return {
             "C": shape.C,
             "DK": shape.d_k,
             "DV": shape.d_v,
             "BC": shape.block_c,
             "BK": shape.block_k,
-            "BV": block_v,
+            "BV": self.columns(name),
             "SCALE": shape.d_k**-0.5,
         }
 
 
-def options(launch: Launch, name: str) -> dict[str, int]:
-    """Warps and pipelining stages of a kernel, from measurements (docs/kernels.md)."""
+class Tuned(NamedTuple):
+    """How a kernel runs: columns of d_v per program or turn, warps, stages, most registers."""
+
+    columns: int
+    warps: int
+    stages: int
+    registers: int | None = None
+
+
+LARGE = {
+    "prepare": Tuned(128, 4, 1, 168),
+    "forward": Tuned(64, 4, 1, 168),
+    "adjoint": Tuned(64, 4, 1),
+    "gradients": Tuned(64, 4, 2),
+}
+"""For bf16, chunks of 64 and heads of 128, the fastest of those measured (docs/kernels.md).
+
+168 registers leave room for three programs on a multiprocessor. One stage keeps one copy of a
+chunk's tiles in shared memory, where two programs hide more than a pipeline does. A walk over 32
+columns in one stage dies of device errors: Triton 3.6, with the warp-group matrix units.
+"""
+
+
+def tuned(launch: Launch, name: str) -> Tuned | None:
+    """What `LARGE` says; walks with slots or a decay, and `gradients` with one, keep more on chip
+    and were not measured with it, nor were gates or rules whose columns may not be split."""
+    shape, kernels = launch.kernels.shape, launch.kernels
+    large = shape.bf16 and shape.block_c == 64 and shape.block_k == 128 and shape.block_v >= 64
+    if not large or not kernels.can_split or not kernels.folded:
+        return None
+    slots = kernels.rule.slots and name in ("forward", "adjoint")
+    decay = kernels.has_decay and name != "prepare"
+    return None if slots or decay else LARGE.get(name)
+
+
+def options(launch: Launch, name: str) -> dict[str, int | None]:
+    """Warps, pipelining stages and most registers of a kernel, from measurements
+    (docs/kernels.md)."""
+    special = tuned(launch, name)
+    if special:
+        warps, stages, registers = special[1:]
+        return {"num_warps": warps, "num_stages": stages, "maxnreg": registers}
     shape = launch.kernels.shape
     small = shape.block_c <= 32
     if name == "prepare":
@@ -155,11 +209,52 @@ def options(launch: Launch, name: str) -> dict[str, int]:
     if shape.block_k <= 32:
         return {"num_warps": 1 if small else 2, "num_stages": 3 if shape.block_c <= 16 else 2}
     if name == "gradients":
-        stages = 2 if small else 3
-        return {"num_warps": 4 if small else 8, "num_stages": stages if shape.bf16 else 1}
-    if shape.block_k * shape.block_v > 128 * 64:
-        return {"num_warps": 8, "num_stages": 2}
-    return {"num_warps": 4, "num_stages": 2 if shape.block_v <= 32 else 3}
+        warps = 4 if small else 8
+        stages = (2 if small else 3) if shape.bf16 else 1
+    elif shape.block_k * shape.block_v > 128 * 64:
+        warps, stages = 8, 2
+    else:
+        warps, stages = 4, 2 if shape.block_v <= 32 else 3
+    return {"num_warps": warps, "num_stages": fitting(launch, name, stages)}
+
+
+SHARED = 232_448
+"""Bytes of shared memory that a program may have on an H100 or H200."""
+
+
+def fitting(launch: Launch, name: str, stages: int) -> int:
+    """As many stages as shared memory holds: each has the tiles of one turn of the loop, but for
+    the last one in fp32, which the matrix units do not read.
+
+    Beside them lie what the turn itself makes for products (in `forward` a state and a chunk's
+    rows of it) and what changes its layout: bounds of what Triton 3.6 took for the built-in rules.
+    """
+    shape, columns = launch.kernels.shape, launch.columns(name)
+    tiles = (2 if shape.bf16 else 4) * tiles_of_turn(launch.kernels, name, columns)
+    made = 24_576
+    if shape.bf16 and name == "forward":
+        made = 2 * (shape.block_k + shape.block_c) * columns + 8192
+    last = 0 if shape.bf16 else 1
+    while stages > 1 and (stages - last) * tiles + made > SHARED:
+        stages -= 1
+    return stages
+
+
+def tiles_of_turn(kernels: Kernels, name: str, columns: int) -> int:
+    """Numbers in the tiles that a turn of the kernel's loop reads for its products.
+
+    Others, as S and slots in `adjoint`, go to registers and are there once.
+    """
+    shape = kernels.shape
+    square, keys = shape.block_c**2, shape.block_c * shape.block_k
+    values, state = shape.block_c * columns, shape.block_k * columns
+    if name == "gradients":
+        return 3 * values + 2 * state
+    weights = square + keys if kernels.folded else square
+    read = 2 * keys + weights + values
+    if name == "forward":
+        return read + square
+    return read + (not kernels.folded) * square + kernels.adjoint_needs_Y * values
 
 
 def _rows(x: Tensor) -> Tensor:

@@ -12,15 +12,17 @@ Notation as in `chunkwise`, with R = diag(beta) (V - diag(exp G) K S), so that Y
                    Ubar = diag(exp(G_C - G)) K dSbar,  Ybar = gate_vjp(Ubar) + L^T Obar
                    Z = X^T Ybar  (the adjoint of R), without a gate E dSbar + W^T Obar
                    Sbar = exp(G_C) Tbar + (diag(exp G) Q)^T Obar - (diag(beta exp G) K)^T Z
-    gradients  one program per chunk: the adjoints of q, k, v, beta, g from S, dSbar, Y and Z.
+               beta Z, the adjoint of v, is what it stores
+    gradients  one program per chunk: the adjoints of q, k, beta, g from S, dSbar, Y and beta Z.
                Row i of A and of R both carry beta_i, so that the adjoint of beta_i is
-               Z_i . Y_i / beta_i; beta is kept above 1e-30 so that this holds at beta = 0 too
+               Z_i . Y_i / beta_i; beta is kept above 1e-15 so that this holds at beta = 0 too
 
 For heads of at most 32, `forward` does what `prepare` does, and `backward` is `adjoint` with
 `gradients` inside its walk: the same lines, one warp per program.
 
-S, U and what lies between are kept transposed ([d_v, ...]): every product then has d_v or d_k
-rows, which fills the matrix units, and its left operand is already in registers.
+S is kept as [d_k, d_v] and what lies between as rows of tokens, as both are in memory: nothing is
+transposed on the way. The two kernels of small heads keep them transposed ([d_v, ...]), so that
+left operands are already in registers.
 """
 
 from archer.memory.kernel_adjoint import adjoint

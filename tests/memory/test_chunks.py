@@ -36,7 +36,7 @@ def chunk(x: Tensor, n: int) -> Tensor:
 
 def saved(launch: Launch, name: str, n: int) -> Tensor:
     """What the kernel kept before chunk n, [N, H, d_k, d_v]; zero before the first."""
-    kept = launch.kept[name].view(N, H, -1, D, D)[:, :, n].mT.double()
+    kept = launch.kept[name].view(N, H, -1, D, D)[:, :, n].double()
     return torch.zeros_like(kept) if n == 0 else kept
 
 
