@@ -32,6 +32,28 @@ def time_ms(call: Callable[[], Any], warmup: int = 20, rep: int = 100) -> tuple[
     return median, high - low
 
 
+def recorded(call: Callable[[], Any]) -> tuple[Callable[[], Any], str]:
+    """The call as a CUDA graph, whose time is the device's alone, and "".
+
+    Where it cannot be recorded, the call itself and why.
+    """
+    try:
+        stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            for _ in range(2):  # kernels compile and memory is allocated outside the recording
+                call()
+        torch.cuda.current_stream().wait_stream(stream)
+        torch.cuda.synchronize()
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            call()
+    except RuntimeError as error:
+        torch.cuda.synchronize()
+        return call, f"not recorded: {first_line(error)}"
+    return graph.replay, ""
+
+
 def copy_bandwidth() -> float:
     """Bytes per second of a large device-to-device copy, read and written bytes counted."""
     x = torch.empty(2**30, device="cuda", dtype=torch.bfloat16)

@@ -3,9 +3,10 @@
     python benchmarks/kernels.py [--out kernels.json] [--rules delta momentum ...] [--quick]
                                  [--precompile N]
 
-Needs a GPU. Every speed is the median of repeated runs on random bf16 data in one process; a case
-whose correctness check fails reports no speed. The floor is bytes over the measured copy bandwidth:
-q, k, v, o read or written once forward, and again with their gradients backward.
+Needs a GPU. Every speed is the median of repeated runs on random bf16 data in one process, recorded
+as CUDA graphs, which leaves out what the host takes to launch them; "eager" is the same with it. A
+case whose correctness check fails reports no speed. The floor is bytes over the measured copy
+bandwidth: q, k, v, o read or written once forward, and again with their gradients backward.
 """
 
 import argparse
@@ -20,6 +21,7 @@ from common import (
     first_line,
     need_gpu,
     precompile,
+    recorded,
     slope,
     table,
     time_ms,
@@ -68,6 +70,8 @@ class Case:
     peer_spread: float = NAN
     note: str = ""
     to_delta: float = field(default=NAN)
+    eager: float = NAN
+    peer_eager: float = NAN
 
     @property
     def tokens(self) -> int:
@@ -89,8 +93,15 @@ def measure(rule: RuleGraph, shape: Shape, bandwidth: float, peer: bool) -> Case
         case.note = "check failed: no speed"
         return case
     inputs = make_inputs(rule, shape)
-    case.forward, _ = time_ms(lambda: run_archer(rule, inputs))
-    case.both, case.spread = time_ms(lambda: differentiate(run_archer(rule, inputs), inputs))
+
+    def both() -> None:
+        differentiate(run_archer(rule, inputs), inputs)
+
+    forward, _ = recorded(lambda: run_archer(rule, inputs))
+    case.forward, _ = time_ms(forward)
+    replay, case.note = recorded(both)
+    case.both, case.spread = time_ms(replay)
+    case.eager, _ = time_ms(both)
     if peer and rule.name in ("delta", "gated_delta"):
         time_peer(case, rule, inputs)
     return case
@@ -99,9 +110,16 @@ def measure(rule: RuleGraph, shape: Shape, bandwidth: float, peer: bool) -> Case
 def time_peer(case: Case, rule: RuleGraph, inputs: Inputs) -> None:
     """flash-linear-attention's kernel on the same inputs; the note says why it did not run."""
     theirs = {**inputs, "beta": inputs["beta"].detach().to(inputs["q"].dtype).requires_grad_()}
+
+    def both() -> None:
+        differentiate(run_fla(rule, theirs), theirs)
+
     try:
         case.peer_error = fla_error(rule.name, case.checked_length, *case.shape[2:])
-        case.peer, case.peer_spread = time_ms(lambda: differentiate(run_fla(rule, theirs), theirs))
+        replay, why = recorded(both)
+        case.note += f" fla {why}" * bool(why)
+        case.peer, case.peer_spread = time_ms(replay)
+        case.peer_eager, _ = time_ms(both)
     except Exception as error:
         case.note = f"fla: {first_line(error)}"
 
@@ -141,17 +159,17 @@ def slopes(growth: list[Case]) -> list[dict[str, Any]]:
 
 
 HEAD = (
-    "rule", "shape", "error", "fwd ms", "both ms", "spread", "floor", "/floor", "/delta",
-    "fla error", "fla ms", "fla/ours", "note",
+    "rule", "shape", "error", "fwd ms", "both ms", "spread", "eager", "floor", "/floor", "/delta",
+    "fla error", "fla ms", "fla eager", "fla/ours", "note",
 )  # fmt: skip
 
 
 def show(cases: list[Case], grown: list[dict[str, Any]]) -> str:
     """The table and, below it, time per token by size."""
     lines = [
-        (c.rule, "x".join(map(str, c.shape)), c.error, c.forward, c.both, c.spread, c.floor,
-         c.both / c.floor, c.to_delta, c.peer_error,
-         c.peer, c.peer / c.both, c.note)
+        (c.rule, "x".join(map(str, c.shape)), c.error, c.forward, c.both, c.spread, c.eager,
+         c.floor, c.both / c.floor, c.to_delta, c.peer_error,
+         c.peer, c.peer_eager, c.peer / c.both, c.note)
         for c in cases
     ]  # fmt: skip
     said = []

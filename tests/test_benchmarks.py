@@ -353,7 +353,7 @@ def test_kernel_table_has_times_beside_delta_floor_and_peer() -> None:
     first, second = kernels.show(cases, []).splitlines()[1:]
     assert first.split()[1] == "3072x128x1x128"
     assert first.split()[-1] == "2"
-    assert second.split()[7:9] == ["6", "1.2"]
+    assert second.split()[8:10] == ["6", "1.2"]
 
 
 def test_every_rule_is_measured_at_every_shape_unless_quick() -> None:
