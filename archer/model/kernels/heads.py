@@ -44,16 +44,6 @@ def load_heads(norm, member, M, H: tl.constexpr, K: tl.constexpr):
 
 @jit
 def heads_norm(o, norm, member, M, H: tl.constexpr, K: tl.constexpr, EPS: tl.constexpr):
-    """Each head's RMSNorm of o [R, H K]: unit rows, what they were divided by, the result."""
-    unit, inverse = heads_unit(o, H, K, EPS)
-    return unit, inverse, unit * load_heads(norm, member, M, H, K)[None, :]
-
-
-@jit
-def heads_norm_vjp(g, unit, inverse, norm, member, M, H: tl.constexpr, K: tl.constexpr):
-    """Gradients of o [R, H K] and of the weight, [K], summed over the tile."""
-    along = g * load_heads(norm, member, M, H, K)[None, :]
-    dweight = tl.sum(g * unit, 0)
-    if H > 1:
-        dweight = tl.sum(tl.reshape(dweight, (H, K)), 0)
-    return heads_unit_vjp(along, unit, inverse, H, K), dweight
+    """Each head's RMSNorm of o [R, H K]."""
+    unit, _ = heads_unit(o, H, K, EPS)
+    return unit * load_heads(norm, member, M, H, K)[None, :]

@@ -98,7 +98,7 @@ def _forward(
     read = load_rows(o, member, rows, ok, N, D).to(tl.float32)
     y = load_stream(source, ids, member, step, rows, ok, N, D, GATHER)
     square = load_square(mix, D)
-    _, _, scaled = heads_norm(read, heads, member, M, H, D // H, EPS)
+    scaled = heads_norm(read, heads, member, M, H, D // H, EPS)
     y = tl.dot(scaled.to(low), square, acc=y, input_precision="ieee")
     inverse = inverse_rms(y, D, EPS)
     unit = y * inverse
