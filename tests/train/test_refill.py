@@ -110,15 +110,21 @@ def test_a_member_trains_as_if_alone(alone, options):
             torch.testing.assert_close(a, b, rtol=1e-8, atol=1e-10)
 
 
-def test_places_are_refilled_and_given_up(monkeypatch):
-    widths = []
+@pytest.fixture
+def widths(monkeypatch):
+    """Places and members of every step, as they come."""
+    seen: list[tuple[int, int]] = []
     advance = running.Running.advance
 
     def watched(self, widest):
-        widths.append((self.network.members, len(self.occupied())))
+        seen.append((self.network.members, len(self.occupied())))
         advance(self, widest)
 
     monkeypatch.setattr(running.Running, "advance", watched)
+    return seen
+
+
+def test_places_are_refilled_and_given_up(widths):
     result = train(list(range(7)), width=3, compact=0.7)
     taken = sum(occupied for _, occupied in widths)
     assert taken == sum(member.steps for member in result.members)
@@ -129,15 +135,7 @@ def test_places_are_refilled_and_given_up(monkeypatch):
     assert sum(m.steps for m in result.members[:3]) < 3 * first_gap  # others had moved in
 
 
-def test_ranks_close_however_slowly_they_thin(monkeypatch):
-    widths = []
-    advance = running.Running.advance
-
-    def watched(self, widest):
-        widths.append((self.network.members, len(self.occupied())))
-        advance(self, widest)
-
-    monkeypatch.setattr(running.Running, "advance", watched)
+def test_ranks_close_however_slowly_they_thin(widths):
     train(list(range(7)), compact=0.75)
     assert widths[0] == (7, 7)
     assert all(occupied > 0.75 * places for places, occupied in widths)
