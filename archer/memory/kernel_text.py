@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from archer.memory.cheaper import cheaper
 from archer.memory.emit import Emitter
 from archer.memory.kernels import Kernels
 from archer.rules.graph import Graph
@@ -42,7 +43,7 @@ class Text:
             **{f"signal.{name}": f"signal_{name}{axis}" for name in self.kernels.signals},
             "step": "step",
         }
-        outputs = emitter.run(graph, inputs)
+        outputs = emitter.run(cheaper(graph), inputs)
         self.add(*emitter.lines)
         return outputs
 

@@ -8,6 +8,7 @@ from archer.rules.graph import HOOKS, Graph, RuleGraph
 from archer.rules.vjp import vjp
 
 ONE_WARP = 32  # rows and columns of the tiles that one warp handles well
+WARP_GROUP = 64  # rows of a product of Hopper's warp-group matrix units
 
 
 @dataclass(frozen=True)
@@ -66,8 +67,9 @@ class Kernels:
     @property
     def rows(self) -> bool:
         """Whether the walks keep S as [d_k, d_v] and what lies between as rows of tokens, as both
-        are in memory, or all of it transposed."""
-        return not self.single
+        are in memory, or all of it transposed: the tokens of a short chunk are too few rows for
+        the warp-group matrix units, d_v are enough."""
+        return self.shape.block_c >= WARP_GROUP
 
     @property
     def scales(self) -> tuple[str, ...]:

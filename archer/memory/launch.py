@@ -13,7 +13,7 @@ from archer.memory.generated import Compiled
 from archer.memory.kernel_adjoint import adjoint_tensors
 from archer.memory.kernel_backward import backward_tensors
 from archer.memory.kernel_forward import forward_tensors, prepare_tensors
-from archer.memory.kernel_gradients import gradients_tensors
+from archer.memory.kernel_gradients import can_go_one_by_one, gradients_tensors
 from archer.memory.kernels import Kernels
 
 
@@ -174,7 +174,9 @@ LARGE = {
     "adjoint": Tuned(64, 4, 1),
     "gradients": Tuned(64, 4, 2),
 }
-"""For bf16, chunks of 64 and heads of 128, the fastest of those measured (docs/kernels.md).
+LARGE_DECAY = {"prepare": LARGE["prepare"], "forward": Tuned(64, 4, 1)}
+"""For bf16, chunks of 64 and heads of 128, without and with a decay, the fastest of those measured
+(docs/kernels.md).
 
 168 registers leave room for three programs on a multiprocessor. One stage keeps one copy of a
 chunk's tiles in shared memory, where two programs hide more than a pipeline does. A walk over 32
@@ -183,15 +185,15 @@ columns in one stage dies of device errors: Triton 3.6, with the warp-group matr
 
 
 def tuned(launch: Launch, name: str) -> Tuned | None:
-    """What `LARGE` says; walks with slots or a decay, and `gradients` with one, keep more on chip
-    and were not measured with it, nor were gates or rules whose columns may not be split."""
+    """What the tables say; walks with slots keep more on chip and were not measured with them, nor
+    were gates or rules whose columns may not be split."""
     shape, kernels = launch.kernels.shape, launch.kernels
     large = shape.bf16 and shape.block_c == 64 and shape.block_k == 128 and shape.block_v >= 64
     if not large or not kernels.can_split or not kernels.folded:
         return None
-    slots = kernels.rule.slots and name in ("forward", "adjoint")
-    decay = kernels.has_decay and name != "prepare"
-    return None if slots or decay else LARGE.get(name)
+    if kernels.rule.slots and name in ("forward", "adjoint"):
+        return None
+    return (LARGE_DECAY if kernels.has_decay else LARGE).get(name)
 
 
 def options(launch: Launch, name: str) -> dict[str, int | None]:
@@ -201,21 +203,25 @@ def options(launch: Launch, name: str) -> dict[str, int | None]:
     if special:
         warps, stages, registers = special[1:]
         return {"num_warps": warps, "num_stages": stages, "maxnreg": registers}
-    shape = launch.kernels.shape
+    kernels, shape = launch.kernels, launch.kernels.shape
     small = shape.block_c <= 32
     if name == "prepare":
         few = 1 if shape.block_k <= 32 else 2
         return {"num_warps": few if small else 4, "num_stages": 1}
     if shape.block_k <= 32:
         return {"num_warps": 1 if small else 2, "num_stages": 3 if shape.block_c <= 16 else 2}
+    registers = None
     if name == "gradients":
         warps = 4 if small else 8
         stages = (2 if small else 3) if shape.bf16 else 1
+        if small and shape.bf16 and can_go_one_by_one(kernels) and kernels.can_split:
+            registers = 168
     elif shape.block_k * shape.block_v > 128 * 64:
-        warps, stages = 8, 2
+        warps, stages = 8, 3 if small else 2
     else:
-        warps, stages = 4, 2 if shape.block_v <= 32 else 3
-    return {"num_warps": warps, "num_stages": fitting(launch, name, stages)}
+        warps, stages = 4, 2 if shape.block_v <= 32 and name == "adjoint" else 3
+    stages = fitting(launch, name, stages)
+    return {"num_warps": warps, "num_stages": stages, "maxnreg": registers}
 
 
 SHARED = 232_448
