@@ -174,7 +174,7 @@ LARGE = {
     "adjoint": Tuned(64, 4, 1),
     "gradients": Tuned(64, 4, 2),
 }
-LARGE_DECAY = {"prepare": LARGE["prepare"], "forward": Tuned(64, 4, 1)}
+LARGE_DECAY = {"prepare": LARGE["prepare"], "forward": Tuned(64, 4, 1), "adjoint": Tuned(64, 4, 1)}
 """For bf16, chunks of 64 and heads of 128, without and with a decay, the fastest of those measured
 (docs/kernels.md).
 
@@ -219,7 +219,7 @@ def options(launch: Launch, name: str) -> dict[str, int | None]:
     elif shape.block_k * shape.block_v > 128 * 64:
         warps, stages = 8, 3 if small else 2
     else:
-        warps, stages = 4, 2 if shape.block_v <= 32 and name == "adjoint" else 3
+        warps, stages = 4, 2 if shape.block_v <= 32 else 3
     stages = fitting(launch, name, stages)
     return {"num_warps": warps, "num_stages": stages, "maxnreg": registers}
 
