@@ -62,9 +62,7 @@ def fused(
     compiled = kernels_for(rule, shape, learned)
     names = compiled.kernels.knobs
     values = [
-        torch.as_tensor(
-            given.get(name, rule.knob(name).default), dtype=torch.float32, device=q.device
-        )
+        _on_device(given.get(name, rule.knob(name).default), q.device)
         .expand(batch, heads)
         .contiguous()
         for name in names
@@ -72,6 +70,14 @@ def fused(
     listed = [(signals or {})[name] for name in compiled.kernels.signals]
     output: Tensor = _Memory.apply(compiled, q, k, v, beta, g, *values, *listed)  # type: ignore[no-untyped-call]
     return output
+
+
+def _on_device(knob: float | Tensor, device: torch.device) -> Tensor:
+    """A knob in fp32. A number is filled in on the device: a copy from the host would wait for the
+    device, and could not be recorded in a CUDA graph."""
+    if isinstance(knob, Tensor):
+        return knob.to(device, torch.float32)
+    return torch.full((), knob, dtype=torch.float32, device=device)
 
 
 def launch_shape(rule: RuleGraph, q: Tensor, v: Tensor, chunk_size: int, unit: bool) -> Shape:
@@ -111,7 +117,9 @@ def kernel_chunk(rule: RuleGraph, chunk_size: int, length: int, head_size: int) 
     """Tokens per chunk of the kernels: the rule's own, or what is fastest where none matters."""
     if any(not rule.is_default(hook) for hook in HOOKS) or length <= 32:
         return chunk_size
-    return MAX_CHUNK if head_size > 32 else 16
+    if head_size <= 32:
+        return 16
+    return 32 if rule.decay else MAX_CHUNK  # 64 x 64 tiles of the decay crowd `gradients`
 
 
 class _Memory(torch.autograd.Function):

@@ -19,7 +19,7 @@ pytest.importorskip("triton")
         ("error_gated", 256, 64, "gradients", 128, 1),
         # these fit as they are
         ("gated_delta", 256, 32, "adjoint", 64, 3),
-        ("gated_delta", 6144, 32, "forward", 64, 1),
+        ("gated_delta", 6144, 32, "forward", 64, 3),
         ("momentum", 6144, 64, "adjoint", 128, 2),
         ("adam", 64, 64, "adjoint", 32, 2),
     ],
