@@ -36,12 +36,9 @@ def make_inputs(
     return made | {"do": torch.randn(N, T, H, D, device=device, dtype=dtype)}
 
 
-@lru_cache
-def knobs_of(rule: RuleGraph) -> dict[str, Tensor]:
-    """Defaults; Adam's eps at 1e-2, where it is not ill-conditioned. On the GPU already: a copy
-    from the host cannot be recorded."""
-    values = {k.name: 1e-2 if k.name == "eps" else k.default for k in rule.knobs}
-    return {name: torch.tensor(value, device="cuda") for name, value in values.items()}
+def knobs_of(rule: RuleGraph) -> dict[str, float]:
+    """Defaults; Adam's eps at 1e-2, where it is not ill-conditioned."""
+    return {k.name: 1e-2 if k.name == "eps" else k.default for k in rule.knobs}
 
 
 def differentiate(output: Tensor, inputs: Inputs) -> list[Tensor]:
