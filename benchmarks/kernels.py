@@ -30,6 +30,7 @@ from common import (
 )
 from kernel_check import (
     LIMIT,
+    SEQUENCES,
     Inputs,
     Shape,
     checked_length,
@@ -41,6 +42,7 @@ from kernel_check import (
     worst_error,
 )
 
+from archer.memory.fused import PROGRAMS_TO_FILL
 from archer.rules.graph import RuleGraph
 from archer.rules.load import BUILTIN, builtin_graph
 
@@ -184,11 +186,11 @@ def show(cases: list[Case], grown: list[dict[str, Any]]) -> str:
 
 
 def compile_case(job: tuple[str, Shape]) -> None:
-    """A case once, and its check, for the kernels in Triton's cache."""
-    rule, shape = builtin_graph(job[0]), job[1]
-    worst_error(rule, shape)
-    inputs = make_inputs(rule, shape)
-    differentiate(run_archer(rule, inputs), inputs)
+    """A case and its check's shape, with few sequences, for the kernels in Triton's cache."""
+    rule, (N, T, H, D) = builtin_graph(job[0]), job[1]
+    for few in (SEQUENCES, min(N, PROGRAMS_TO_FILL)):  # fewer programs are cut up differently
+        inputs = make_inputs(rule, (few, checked_length(rule, T) if few == SEQUENCES else T, H, D))
+        differentiate(run_archer(rule, inputs), inputs)
     torch.cuda.synchronize()
     torch.cuda.empty_cache()
 
@@ -215,7 +217,7 @@ def main() -> None:
     growing = ["delta"] if options.quick else options.rules
     growth = [(rule, shape) for rule in growing for shape in (*LENGTHS, *POPULATIONS)]
     if options.precompile:
-        precompile(options.precompile, compile_case, [*jobs, *growth])
+        precompile(options.precompile, compile_case, list(dict.fromkeys([*jobs, *growth])))
     bandwidth = copy_bandwidth()
     cases: list[Case] = []
     grown: list[Case] = []
