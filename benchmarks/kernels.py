@@ -49,7 +49,9 @@ from archer.rules.load import BUILTIN, builtin_graph
 SHAPES: tuple[Shape, ...] = (
     (3072, 128, 1, 128), (3072, 128, 4, 32), (384, 1024, 1, 128), (8, 4096, 16, 128),
 )  # fmt: skip
-LENGTHS: tuple[Shape, ...] = tuple((2**19 // T, T, 1, 128) for T in (128, 1024, 4096, 16384))
+FILLED, FEW = 2**21, 2**19  # tokens; at 16384 a walk has 256 programs, or too few for the card
+LENGTHS: tuple[Shape, ...] = tuple((FILLED // T, T, 1, 128) for T in (128, 1024, 4096, 16384))
+FEW_LENGTHS: tuple[Shape, ...] = tuple((FEW // T, T, 1, 128) for T in (128, 1024, 4096, 16384))
 POPULATIONS: tuple[Shape, ...] = tuple((128 * P, 128, 1, 128) for P in (1, 6, 24, 48, 96))
 FORWARD, BOTH = 4, 11  # tensors of the size of q that must move
 
@@ -145,17 +147,21 @@ def compare_to_delta(cases: list[Case]) -> None:
 
 
 def slopes(growth: list[Case]) -> list[dict[str, Any]]:
-    """How cost grows, by rule: with length at 524,288 tokens, with population at length 128."""
+    """How cost grows, by rule: with length at so many tokens, with population at length 128."""
     found = []
     for rule in dict.fromkeys(case.rule for case in growth):
-        for size, axis, shapes in (("length", 1, LENGTHS), ("sequences", 0, POPULATIONS)):
+        for size, axis, shapes in (
+            (f"length at {FILLED:,} tokens", 1, LENGTHS),
+            (f"length at {FEW:,} tokens", 1, FEW_LENGTHS),
+            ("sequences", 0, POPULATIONS),
+        ):
             mine = [c for c in growth if c.rule == rule and c.shape in shapes and c.both == c.both]
             if len(mine) > 1:
                 points = {c.shape[axis]: (c.both, c.tokens) for c in mine}
                 found.append({"rule": rule, **slope(size, points)})
     for each in found:
         costs = each["ns_per_token"]
-        if 16384 in costs and 1024 in costs and each["size"] == "length":
+        if 16384 in costs and 1024 in costs and each["size"].startswith("length"):
             each["16384_to_1024"] = costs[16384] / costs[1024]
     return found
 
@@ -216,6 +222,7 @@ def main() -> None:
     jobs = chosen(options.rules, options.quick)
     growing = ["delta"] if options.quick else options.rules
     growth = [(rule, shape) for rule in growing for shape in (*LENGTHS, *POPULATIONS)]
+    growth += [("delta", shape) for shape in FEW_LENGTHS if shape not in POPULATIONS]
     if options.precompile:
         precompile(options.precompile, compile_case, list(dict.fromkeys([*jobs, *growth])))
     bandwidth = copy_bandwidth()

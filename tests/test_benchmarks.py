@@ -341,7 +341,7 @@ def test_kernel_slopes_compare_the_longest_length_with_1024() -> None:
     length, population = kernels.slopes(growth)
     assert length["16384_to_1024"] == pytest.approx(1.1)
     assert population["exponent"] == pytest.approx(1.0)
-    assert all(shape[0] * shape[1] == 2**19 for shape in kernels.LENGTHS)
+    assert all(shape[0] * shape[1] == 2**21 for shape in kernels.LENGTHS)
     assert "16384 / 1024 1.100" in kernels.show([], [length, population])
 
 

@@ -16,7 +16,7 @@ from archer.rules.graph import HOOKS, RuleGraph
 
 MAX_CHUNK = 64
 HEAD_SIZES = range(1, 129)
-PROGRAMS_TO_FILL = 264  # two for each of an H200's 132 multiprocessors
+PROGRAMS_TO_FILL = 256  # about two for each of an H200's 132 multiprocessors
 
 
 def unsupported(rule: RuleGraph, q: Tensor, v: Tensor, chunk_size: int) -> str | None:
