@@ -255,8 +255,11 @@ def test_kernels_prints_its_table_last_and_keeps_what_failed(
     record = json.loads((tmp_path / "out.json").read_text())
     assert [case["rule"] for case in record["cases"]] == ["delta", "adam"] * 4
     assert [case["to_delta"] for case in record["cases"]] == [1.0, None] * 4
-    assert [each["size"] for each in record["slopes"]] == ["length", "sequences"]
-    assert record["slopes"][0]["16384_to_1024"] == 1.0
+    full, few, population = record["slopes"]
+    assert full["size"] == "length at 2,097,152 tokens"
+    assert few["size"] == "length at 524,288 tokens"
+    assert population["size"] == "sequences"
+    assert full["16384_to_1024"] == 1.0
     assert capsys.readouterr().out.count("failed: RuntimeError: no such kernel") == 4 + 9 + 4
 
 
