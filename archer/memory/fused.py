@@ -11,7 +11,8 @@ from torch import Tensor
 
 from archer.memory.generated import Compiled, kernels_for
 from archer.memory.kernels import Kernels, Shape
-from archer.memory.launch import Launch, block
+from archer.memory.launch import Launch
+from archer.memory.options import block
 from archer.rules.graph import HOOKS, RuleGraph
 
 MAX_CHUNK = 64

@@ -43,7 +43,7 @@ def gradients(kernels: Kernels) -> str:
     factors_of_rows(end)
     if kernels.has_decay:
         end.add("d_carry = tl.load(d_carry_ptr + tile)")
-    if can_go_one_by_one(kernels):
+    if kernels.keys_last:
         inside_chunk(end, of_dv=True)
         keys_one_by_one(end)
     else:
@@ -205,11 +205,6 @@ def decay_vjp(text: Text) -> None:
         "dg = tl.sum(tl.where(row[:, None] >= row[None, :], dG[:, None], 0.0), 0) + dG_end",
         "tl.store(dg_ptr + (n * T + t) * H + h, dg, mask=t_ok)",
     )
-
-
-def can_go_one_by_one(kernels: Kernels) -> bool:
-    """Whether only the last products, those that give dq and dk, read q and k."""
-    return not kernels.has_decay and kernels.rule.is_default("local")
 
 
 def keys_one_by_one(text: Text) -> None:

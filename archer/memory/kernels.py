@@ -72,6 +72,11 @@ class Kernels:
         return self.shape.block_c >= WARP_GROUP
 
     @property
+    def keys_last(self) -> bool:
+        """Whether only the last products of `gradients`, those that give q̄ and k̄, read q and k."""
+        return not self.has_decay and self.rule.is_default("local")
+
+    @property
     def scales(self) -> tuple[str, ...]:
         """What `prepare` stores so that others need no unit q and k."""
         return ("q_scale", "k_scale") if self.shape.unit and not self.single else ()

@@ -1,18 +1,16 @@
-"""Launch options of the generated kernels, without launching any."""
+"""How the generated kernels are launched, without launching any."""
 
 import pytest
 import torch
 
 from archer.memory.fused import kernel_chunk, launch_shape
-from archer.memory.generated import kernels_for
-from archer.memory.launch import Launch, options
+from archer.memory.kernels import Kernels
+from archer.memory.options import columns, options
 from archer.rules.load import builtin_graph
-
-pytest.importorskip("triton")
 
 
 @pytest.mark.parametrize(
-    ("rule", "sequences", "chunk", "kernel", "columns", "stages"),
+    ("rule", "sequences", "chunk", "kernel", "width", "stages"),
     [
         # compiled for sm_90 with a stage more they took 246,784 and 233,472 bytes
         ("momentum", 192, 64, "forward", 64, 2),
@@ -24,14 +22,10 @@ pytest.importorskip("triton")
         ("adam", 64, 64, "adjoint", 32, 2),
     ],
 )
-def test_stages_fit_shared_memory(rule, sequences, chunk, kernel, columns, stages):
+def test_stages_fit_shared_memory(rule, sequences, chunk, kernel, width, stages):
     graph = builtin_graph(rule)
     q = torch.empty(sequences, 128, 1, 128, dtype=torch.bfloat16, device="meta")
-    each = torch.empty(sequences, 128, 1, device="meta")
     chunk = kernel_chunk(graph, chunk, 128, 128)
     learned = frozenset(knob.name for knob in graph.knobs)
-    compiled = kernels_for(graph, launch_shape(graph, q, q, chunk, unit=True), learned)
-    g = each if compiled.kernels.has_decay else None
-    knobs = (each[:, 0],) * len(compiled.kernels.knobs)
-    launch = Launch(compiled, (q, q, q, each, g, *knobs, *(each for _ in compiled.kernels.signals)))
-    assert (launch.columns(kernel), options(launch, kernel)["num_stages"]) == (columns, stages)
+    kernels = Kernels(graph, launch_shape(graph, q, q, chunk, unit=True), learned)
+    assert (columns(kernels, kernel), options(kernels, kernel)["num_stages"]) == (width, stages)
