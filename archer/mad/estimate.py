@@ -18,7 +18,7 @@ from archer.rules.peer import Contender
 from archer.train.width import WIDEST, member_bytes
 
 # Share of the matrix-product rate a training reaches; measured, see docs/performance.md.
-EFFICIENCY = {"cpu": 0.25, "cuda": 0.1}
+EFFICIENCY = {"cpu": 0.25, "cuda": 0.15}
 H200 = 7e14  # operations per second of its bf16 matrix products, about
 COPIES = 5  # of the parameters: values, gradients, two moments, best checkpoint
 
