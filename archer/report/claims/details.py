@@ -69,8 +69,11 @@ class Details:
         )
 
     def spreads(self, row: str, column: str) -> tuple[float, ...]:
-        """What may stand behind +-: deviation, standard error, half of the 95 % interval."""
-        found = self.over_seeds(row, column)
+        """What may stand behind +-: deviation, standard error, half of the 95 % interval, also
+        where the interval was cut at a bound of scores."""
+        low, high = self.over_seeds(row, column, "low"), self.over_seeds(row, column, "high")
+        halves = tuple((above - below) / 2 for below, above in zip(low, high, strict=True))
+        found = *self.over_seeds(row, column), *halves
         n = len(self.cell(row, column))
         if n < 2:
             return found

@@ -83,6 +83,8 @@ def _other_use(text: str, match: re.Match[str]) -> bool:
         before,
     ):
         return True  # "16 points behind the winner" gives nobody a place
+    if re.search(r"\bwithout (?:an? |any )?scores? (?:ranks?|comes?|is|are)\s*$", before):
+        return True  # a convention, not a place
     if re.search(r"\b(?:its|their)\s*$", before) or re.match(rf"\s*{_TASK_NOUN}\b", after):
         return True  # ranks the tasks of one model
     if re.match(rf"\s*(?:\w+ )?{EXTENT}s?\b", after):

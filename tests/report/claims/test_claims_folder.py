@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from archer.report.claims import Details, verify, verify_file
-from archer.report.claims.details import from_trials
+from archer.report.claims.details import from_cells, from_trials
 
 DATA = Path(__file__).parent / "data"
 TABLE = pd.read_csv(DATA / "nine.csv")
@@ -155,3 +155,28 @@ def test_details_come_from_trials():
     assert details.learned["momentum_row", "mu"] == pytest.approx((0.7, 0.8))  # all, selected
     assert details.time_ratios("momentum_row", "delta_row") == pytest.approx((2.5, 2.5, 5.0))
     assert details.times("momentum_row") == pytest.approx({"all": 10.0, "trial": 5.0, "step": 0.5})
+
+
+@pytest.mark.parametrize("record", ["core-eight-rules", "core-search-best"])
+def test_what_bench_prints_behind_plus_minus_is_no_false_spread(record):
+    """Half of the interval, also of the average and where it was cut at 1."""
+    folder = next((Path(__file__).parents[3] / "records").glob(f"*-{record}"))
+    cells = pd.read_csv(folder / "cells.csv")
+    table = pd.read_csv(folder / "results.csv", index_col=0)
+    details = Details(cells=from_cells(cells))
+    half = (cells["high"] - cells["low"]) / 2
+    for wrong, expected in ((0.0, "confirmed"), (0.03, "refuted")):
+        lines = [
+            f"{row} scores {mean:.3f} ± {x + wrong:.3f} on {column}."
+            for row, column, mean, x in zip(
+                cells["row"], cells["column"], cells["mean"], half, strict=True
+            )
+        ]
+        found = {v.status for v in verify("\n\n".join(lines), table, details=details)}
+        assert found == {expected}
+
+
+def test_how_a_test_ranks_what_has_no_score_gives_nobody_a_place():
+    text = "adam is worst on Memorize. One-sided Mann-Whitney; without a score ranks last."
+    assert len(statuses(text)) <= len(statuses("adam is worst on Memorize.")) + 1
+    assert statuses(text)[1:] in ([], ["unchecked"])
