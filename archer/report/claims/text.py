@@ -54,8 +54,8 @@ _REPORT = MarkdownIt("commonmark").enable("table").disable(["code", "lheading"])
 def blocks(report: str) -> list[Block]:
     """Headings, sentences and tables in order; code, HTML and link targets are left out.
 
-    Indented text is text: reports without Markdown indent freely. A table drawn with spaces is a
-    table, indented or in a code block.
+    Indented text is text: reports without Markdown indent freely; but for commands. A table drawn
+    with spaces is a table, indented or in a code block.
     """
     tokens = _REPORT.parse(report)
     found: list[Block] = []
@@ -67,8 +67,9 @@ def blocks(report: str) -> list[Block]:
             found.append(Block("heading", _line(token), text, raw, level=int(token.tag[1])))
         elif token.type == "paragraph_open":
             paragraph += 1
-            table = _drawn(tokens[i + 1].content, _line(tokens[i + 1]))
-            found += [table] if table else _sentences(tokens[i + 1], paragraph)
+            if not _are_commands(tokens[i + 1].content):
+                table = _drawn(tokens[i + 1].content, _line(tokens[i + 1]))
+                found += [table] if table else _sentences(tokens[i + 1], paragraph)
         elif token.type == "fence":
             table = _drawn(token.content, _line(token) + 1)
             found += [table] if table else []
@@ -79,6 +80,14 @@ def blocks(report: str) -> list[Block]:
             i = end
         i += 2 if token.type == "heading_open" else 1
     return found
+
+
+_COMMAND = re.compile(r"\s*(?:\$ |(?:archer|python3?|pip|make|git) [\w./-]|--[a-z])")
+
+
+def _are_commands(text: str) -> bool:
+    """Whether every line is one that is typed: code, like that between fences."""
+    return all(_COMMAND.match(line) for line in text.split("\n"))
 
 
 def plain(inline: Token) -> str:

@@ -180,3 +180,10 @@ def test_how_a_test_ranks_what_has_no_score_gives_nobody_a_place():
     text = "adam is worst on Memorize. One-sided Mann-Whitney; without a score ranks last."
     assert len(statuses(text)) <= len(statuses("adam is worst on Memorize.")) + 1
     assert statuses(text)[1:] in ([], ["unchecked"])
+
+
+def test_commands_state_nothing():
+    commands = "    archer sweep momentum --set momentum.mu=0.7\n      --set momentum.mu=0.95"
+    assert statuses(f"{commands}\n\nmomentum was run with mu = 0.95.") == ["refuted"]
+    assert statuses("archer sweep momentum --set momentum.mu=0.95") == []
+    assert statuses("archer tried momentum.\nmomentum was run with mu = 0.95.") == ["refuted"]
