@@ -4,6 +4,9 @@ Every value is kept as a scalar times a tile: scalars are multiplied with each o
 whole tile, and meet it where a sum or another function needs its value. Dividing by a root is
 multiplying by rsqrt, and 1 / x of a vector is made before it meets a tile: a division takes many
 instructions for every element. Adam's vector-Jacobian product had eight of them.
+
+What is computed is the same but for rounding, and for the ends of fp32: a product of tiles is taken
+before their scales, so tiles of 1e19 and more may overflow where the hook itself does not.
 """
 
 from collections import Counter

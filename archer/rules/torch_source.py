@@ -193,7 +193,9 @@ def compile_hook(graph: Graph, name: str) -> Callable[..., tuple[Any, ...]]:
     """The function of `hook_source`, compiled. The graph is the allow-list, so this is safe."""
     import torch
 
-    space: dict[str, Any] = {"torch": torch, "math": math, "__builtins__": {"float": float}}
+    # torch imports parts of itself on its first calls, as if the calling function did
+    own = {"float": float, "__import__": builtins.__import__}
+    space: dict[str, Any] = {"torch": torch, "math": math, "__builtins__": own}
     code = builtins.compile(hook_source(graph, name), f"<archer {name}>", "exec")
     exec(code, space)
     function: Callable[..., tuple[Any, ...]] = space[name]

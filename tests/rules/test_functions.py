@@ -1,5 +1,8 @@
 """Every allowed function: the traced hook equals the same hook called on real tensors."""
 
+import json
+import subprocess
+import sys
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -13,6 +16,7 @@ from archer.rules.base import RuleError
 from archer.rules.functions import ALLOWED
 from archer.rules.graph import RuleGraph, rule_from_json
 from archer.rules.hooks import causal_mask, causal_softmax
+from archer.rules.load import builtin_graph
 from archer.rules.torch_source import compile_hook, hook_arguments, variable
 
 C, D_K, D_V = 5, 3, 4
@@ -314,3 +318,18 @@ def test_too_many_operations(traced: Callable[..., RuleGraph]) -> None:
 
     with pytest.raises(RuleError, match="more than 10000 operations"):
         traced("gate", endless)
+
+
+def test_a_hook_may_be_the_first_to_call_torch() -> None:
+    """torch.where with a number imports parts of torch, in the name of whoever calls it first."""
+    rule = json.dumps(builtin_graph("softmax_attention").to_json())
+    program = """
+import json, sys, torch
+from archer.rules.graph import rule_from_json
+from archer.rules.torch_source import compile_hook
+hook = compile_hook(rule_from_json(json.loads(sys.argv[1])).local, "hook")
+x, ones = torch.rand(4, 4), torch.ones(1, 1)
+print(hook(scores=x, scale=ones, causal=torch.ones(4, 4, dtype=torch.bool))[0].shape)
+"""
+    run = subprocess.run([sys.executable, "-c", program, rule], capture_output=True, text=True)
+    assert run.stdout.strip() == "torch.Size([4, 4])", run.stderr

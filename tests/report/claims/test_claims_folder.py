@@ -177,9 +177,10 @@ def test_what_bench_prints_behind_plus_minus_is_no_false_spread(record):
 
 
 def test_how_a_test_ranks_what_has_no_score_gives_nobody_a_place():
-    text = "adam is worst on Memorize. One-sided Mann-Whitney; without a score ranks last."
-    assert len(statuses(text)) <= len(statuses("adam is worst on Memorize.")) + 1
-    assert statuses(text)[1:] in ([], ["unchecked"])
+    convention = "(one-sided Mann-Whitney; {} ranks last)."
+    text = f"A candidate of the search ranks above one of the control: p = 0.0008 {convention}"
+    assert statuses(text.format("without a score")) == ["unchecked"]
+    assert "confirmed" in statuses(text.format("adam"))
 
 
 def test_commands_state_nothing():
