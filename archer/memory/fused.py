@@ -118,9 +118,7 @@ def kernel_chunk(rule: RuleGraph, chunk_size: int, length: int, head_size: int) 
     """Tokens per chunk of the kernels: the rule's own, or what is fastest where none matters."""
     if any(not rule.is_default(hook) for hook in HOOKS) or length <= 32:
         return chunk_size
-    if head_size <= 32:
-        return 16
-    return 32 if rule.decay else MAX_CHUNK  # 64 x 64 tiles of the decay crowd `gradients`
+    return MAX_CHUNK if head_size > 32 else 16
 
 
 class _Memory(torch.autograd.Function):

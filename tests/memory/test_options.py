@@ -16,8 +16,8 @@ from archer.rules.load import builtin_graph
         ("momentum", 192, 64, "forward", 64, 2),
         ("error_gated", 192, 64, "gradients", 128, 1),
         # these fit as they are
-        ("gated_delta", 192, 32, "adjoint", 64, 3),
-        ("gated_delta", 6144, 32, "forward", 64, 3),
+        ("gated_delta", 64, 32, "adjoint", 32, 2),
+        ("gated_delta", 6144, 32, "forward", 64, 1),
         ("momentum", 6144, 64, "adjoint", 128, 2),
         ("adam", 64, 64, "adjoint", 32, 2),
     ],
