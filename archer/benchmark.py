@@ -39,6 +39,7 @@ def bench(
     protocol: Protocol = "strict",
     device: str = "auto",
     heads: int | None = None,
+    output_gate: bool = False,
     knobs: Mapping[str, float] | None = None,
     learn: Sequence[str] = (),
     precision: str | None = None,
@@ -51,9 +52,10 @@ def bench(
     """Train rules on MAD and return their tables; see `archer bench --help`.
 
     rules: built-in names, paths of rule files, rule classes or peers (docs/peers.md), all built-in
-    rules by default. knobs: values by "rule.knob"; learn: knobs to train, by "rule.knob". out:
-    folder for the files of docs/results.md, nothing is written without it. store: folder, file or
-    URL of the database of trials, by default in `out`; what it has is not trained again.
+    rules by default. output_gate: multiply every rule's normed output by silu(x W), which the
+    benchmark's model does not. knobs: values by "rule.knob"; learn: knobs to train, by "rule.knob".
+    out: folder for the files of docs/results.md, nothing is written without it. store: folder, file
+    or URL of the database of trials, by default in `out`; what it has is not trained again.
     save_weights: keep the best parameters of every selected trial in `out`, for `archer.load`.
     Raises ArcherError for anything it cannot do.
     """
@@ -68,6 +70,7 @@ def bench(
         protocol=protocol,
         device=device,
         heads=heads,
+        output_gate=output_gate,
         knobs=knobs,
         learn=learn,
         precision=precision,
@@ -101,6 +104,7 @@ def plan_bench(
     protocol: Protocol = "strict",
     device: str = "cpu",
     heads: int | None = None,
+    output_gate: bool = False,
     knobs: Mapping[str, float] | None = None,
     learn: Sequence[str] = (),
     precision: str | None = None,
@@ -121,6 +125,7 @@ def plan_bench(
         protocol=protocol,
         seeds=seeds,
         knobs=Knobs(dict(knobs or {}), tuple(learn)),
+        output_gate=output_gate,
         precision=precision or ("bf16" if device == "cuda" else "fp32"),
         together=device == "cuda",
     )

@@ -1,8 +1,10 @@
 """Cases of the training-step benchmark, their floor, how they grow, and their table."""
 
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from clocks import Clocks
 from common import NAN, slope, table
 from one_model import FLA
 from step_check import BATCH
@@ -27,7 +29,10 @@ class Case:
 
 @dataclass
 class Row:
-    """One measured case; times in ms, NaN where the check failed. numbers: per member."""
+    """One measured case; times in ms, NaN where the check failed.
+
+    numbers: per member. steady_ms: of a step among others that run on end; clocks: during those.
+    """
 
     case: Case
     error: float
@@ -37,6 +42,8 @@ class Row:
     floor_ms: float = NAN
     numbers: int = 0
     note: str = ""
+    steady_ms: float = NAN
+    clocks: Clocks = field(default_factory=Clocks)
 
     @property
     def rate(self) -> float:
@@ -73,7 +80,7 @@ def slopes(rows: list[Row]) -> list[dict[str, Any]]:
 
 HEAD = (
     "rule", "members", "length", "heads", "error", "ms", "spread", "M tokens/s", "floor ms",
-    "ns/token", "x fla", "note",
+    "ns/token", "x fla", "steady ms", "SM MHz", "W", "held by", "note",
 )  # fmt: skip
 
 
@@ -86,7 +93,7 @@ def show(rows: list[Row]) -> str:
         lines.append(
             (c.rule, c.P, c.T, c.heads, row.error, row.ms, row.spread, row.rate / 1e6,
              row.floor_ms, 1e3 / (row.rate / 1e6), row.rate / alone.get(c.T, NAN),
-             row.note)
+             row.steady_ms, row.clocks.sm_mhz, row.clocks.watts, row.clocks.limits, row.note)
         )  # fmt: skip
     said = [
         f"against {s['size']}: time ~ size^{s['exponent']:.3f}, ns per token "
@@ -99,4 +106,15 @@ def show(rows: list[Row]) -> str:
 
 def as_json(row: Row) -> dict[str, Any]:
     flat = asdict(row)
-    return {**flat.pop("case"), **flat, "tokens_per_s": row.rate}
+    case, clocks = flat.pop("case"), flat.pop("clocks")
+    return {**case, **flat, **clocks, "tokens_per_s": row.rate}
+
+
+def missing(rows: Sequence[Row], cases: Sequence[Case]) -> list[str]:
+    """Cases of the whole benchmark without a row: what a JSON of a part says it lacks."""
+    measured = {row.case for row in rows}
+    return [
+        f"{case.rule}, {case.P} members, length {case.T}, {case.heads} head(s)"
+        for case in cases
+        if case not in measured
+    ]

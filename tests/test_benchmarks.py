@@ -2,6 +2,7 @@
 
 import json
 import math
+import subprocess
 import sys
 import types
 from pathlib import Path
@@ -15,6 +16,7 @@ pytest.importorskip("triton")
 FOLDER = Path(__file__).parent.parent / "benchmarks"
 sys.path.insert(0, str(FOLDER))
 
+import clocks  # noqa: E402
 import common  # noqa: E402
 import kernel_check  # noqa: E402
 import kernels  # noqa: E402
@@ -205,6 +207,66 @@ def test_step_cases_cover_the_populations_of_the_issue() -> None:
     assert {c.T for c in training.CASES if c.rule == one_model.FLA} == {128, 1024}
 
 
+def test_training_measures_the_rules_that_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "fla_available", lambda: True)
+    assert training.chosen(training.parse([]).rules, False) == list(training.CASES)
+    few = training.chosen(["momentum", "adam"], False)
+    assert [(case.P, case.rule) for case in few] == [(48, "momentum"), (48, "adam")]
+    assert training.chosen([one_model.FLA], True) == [training.Case(1, 128, one_model.FLA)]
+    monkeypatch.setattr(training, "fla_available", lambda: False)
+    assert training.chosen([one_model.FLA], True) == []
+    with pytest.raises(SystemExit):
+        training.parse(["--rules", "nonsense"])
+
+
+def test_a_part_of_the_cases_names_those_it_lacks() -> None:
+    rows = [step_cases.Row(case, 1e-3) for case in training.CASES]
+    assert training.as_record(rows, 4e12)["missing"] == []
+    lacking = training.as_record(rows[1:], 4e12)["missing"]
+    assert lacking == ["delta, 1 members, length 128, 1 head(s)"]
+
+
+# ---- clocks
+
+
+def answers(monkeypatch: pytest.MonkeyPatch, known: str, *lines: str) -> None:
+    """nvidia-smi knows one query and answers it with these lines, the last one for ever."""
+    left = list(lines)
+
+    def run(ask: list[str], **_: object) -> subprocess.CompletedProcess:
+        if ask[1] != f"--query-gpu={known}":
+            raise subprocess.CalledProcessError(2, ask)
+        return subprocess.CompletedProcess(ask, 0, left.pop(0) if left[1:] else left[0])
+
+    monkeypatch.setattr(clocks.subprocess, "run", run)
+
+
+def steadily(monkeypatch: pytest.MonkeyPatch) -> tuple[float, clocks.Clocks]:
+    monkeypatch.setattr(clocks.torch.cuda, "synchronize", lambda: None)
+    monkeypatch.setattr(clocks, "_card", list)
+    return clocks.steady(lambda: clocks.time.sleep(1e-3), 0.5)
+
+
+def test_clocks_are_medians_of_the_later_samples(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers(monkeypatch, clocks.QUERIES[1], "345, 80.0, 0x1\n", "1500, 699.5, 0x4\n")
+    ms, found = steadily(monkeypatch)
+    assert ms > 1
+    assert found == clocks.Clocks(1500.0, 699.5, "power 100%")
+    assert clocks.summary([["9", "9"], ["1200", "[N/A]"]]).sm_mhz == 1200.0
+
+
+def test_without_nvidia_smi_no_clock_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent(*_: object, **__: object) -> None:
+        raise FileNotFoundError("nvidia-smi")
+
+    monkeypatch.setattr(clocks.subprocess, "run", absent)
+    ms, found = steadily(monkeypatch)
+    assert ms > 1
+    assert math.isnan(found.sm_mhz)
+    assert math.isnan(found.watts)
+    assert found.limits == ""
+
+
 @pytest.fixture
 def on_a_card(monkeypatch: pytest.MonkeyPatch) -> None:
     """Everything but the measurements themselves can run."""
@@ -222,7 +284,9 @@ def test_training_prints_its_table_last_and_keeps_what_failed(
     def measured(case: step_cases.Case, _: float) -> step_cases.Row:
         if case.P == 96:
             raise RuntimeError("out of memory")
-        return row(case.P, case.T, float(case.P), case.rule)
+        found = row(case.P, case.T, float(case.P))
+        found.case = case
+        return found
 
     monkeypatch.setattr(training, "measure", measured)
     monkeypatch.setattr(training, "fla_available", lambda: False)
@@ -232,6 +296,7 @@ def test_training_prints_its_table_last_and_keeps_what_failed(
     assert len(record["cases"]) == len(training.CASES) - 2
     assert [case["P"] for case in record["cases"] if case["ms"] is None] == [96]
     assert {"triton", "flash-linear-attention", "driver", "card"} <= set(record)
+    assert len(record["missing"]) == 2
     assert record["slopes"][0]["exponent"] == pytest.approx(1.0)
     last = capsys.readouterr().out.rpartition("rule ")[2]
     assert "failed: RuntimeError: out of memory" in last
@@ -493,12 +558,15 @@ def test_throughput_draws_what_was_measured() -> None:
     assert "prefers-color-scheme:dark" in text
 
 
-def test_kernel_picture_has_a_row_per_measured_rule_of_the_first_shape() -> None:
+def test_kernel_picture_has_a_panel_per_shape_and_a_row_per_measured_rule() -> None:
     text = pictures.kernels(records()[1])
-    assert len(drawn(text, "line", "floor")) == 2 + 1
-    assert [len(drawn(text, "circle", "dot a")), len(drawn(text, "path", "dot b"))] == [3, 2]
-    assert "decay" not in text
-    assert "Memory kernels, 3072 sequences x 128" in text
+    assert len(drawn(text, "line", "floor")) == 3 + 1  # one of the legend
+    assert [len(drawn(text, "circle", "dot a")), len(drawn(text, "path", "dot b"))] == [4, 2]
+    words = [each.text for each in drawn(text, "text", "")]
+    assert words.count("delta") == words.count("adam") == 1  # the panels of a row share them
+    assert "decay" not in words
+    assert {"3,072 x 128, 1 x 128", "3,072 x 128, 4 x 32"} <= set(words)
+    assert {"1.30", "2.60", "2.70", "9.00"} <= {e.text for e in drawn(text, "text", "tick")}
 
 
 def test_pictures_are_written_where_asked(tmp_path: Path) -> None:

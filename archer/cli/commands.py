@@ -50,6 +50,9 @@ def bench(
     ] = "strict",
     device: Annotated[Literal["auto", "cpu", "cuda"], arg(help="where to train")] = "auto",
     heads: Annotated[int | None, arg(help="heads per mixer; default: the preset's, 1")] = None,
+    output_gate: Annotated[
+        bool, arg(help="multiply the memory's output by silu(x W), as fla's GatedDeltaNet does")
+    ] = False,
     set: Annotated[
         UseAppendAction[tuple[str, ...]],
         arg(
@@ -110,6 +113,7 @@ def bench(
             protocol=protocol,
             device=device_found,
             heads=heads,
+            output_gate=output_gate,
             knobs=knobs,
             learn=learn,
             precision=precision,
@@ -124,6 +128,7 @@ def bench(
         protocol=protocol,
         device=device_found,
         heads=heads,
+        output_gate=output_gate,
         knobs=knobs,
         learn=learn,
         precision=precision,

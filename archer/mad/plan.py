@@ -1,12 +1,13 @@
 """From rules, a preset and seeds to trials, and from trials to populations."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from numbers import Integral, Real
 from typing import Any
 
 from archer.errors import ArcherError
+from archer.mad.joined import alike, joined
 from archer.mad.presets import Preset
 from archer.mad.settings import Setting
 from archer.mad.trial import SELECTS, Protocol, Trial, make_trial, trial_from_json
@@ -151,16 +152,22 @@ def make_plan(
     precision: str = "fp32",
     largest: int = 96,
     together: bool = False,
+    output_gate: bool = False,
 ) -> Plan:
     """The plan of a benchmark; trials that are mathematically one are trained once.
 
     largest: most members of one population. together: for a GPU, where a population should be
-    large and finds out itself how many train at a time: its trials may also differ in vocabulary
-    and number of training examples, the longest come first, and `largest` does not matter.
-    Raises ArcherError for two rules of one name or one that hides a built-in rule, bad knobs, or
-    seeds < 1.
+    large and finds out itself how many train at a time: its trials may also differ in task,
+    vocabulary and number of training examples, the longest come first, and `largest` does not
+    matter.
+    output_gate: see `ModelConfig`.
+    Raises ArcherError for two rules of one name or one that hides a built-in rule, bad knobs,
+    seeds < 1, or an output gate for a peer.
     """
     _check_rules(rules, seeds)
+    peers = [rule.name for rule in rules if isinstance(rule, Peer)]
+    if output_gate and peers:
+        raise ArcherError(f"an output gate is for rules; {', '.join(peers)} brings its own or none")
     knobs = knobs or Knobs()
     knobs.check(rules)
     if preset.chunk_size is not None:
@@ -169,7 +176,7 @@ def make_plan(
     rows: list[Row] = []
     first: dict[str, str] = {}
     for rule in rules:
-        for trial in _trials(rule, preset, regime, seeds, knobs):
+        for trial in _trials(rule, preset, regime, seeds, knobs, output_gate):
             rows.append(Row(rule.name, trial, _identical(rule, trial, first.get(trial.id))))
             first.setdefault(trial.id, rule.name)
     unique = {row.trial.id: row.trial for row in reversed(rows)}
@@ -218,11 +225,17 @@ def _regime(preset: Preset, protocol: Protocol, precision: str) -> Regime:
 
 
 def _trials(
-    rule: Contender, preset: Preset, regime: Regime, seeds: int, knobs: Knobs
+    rule: Contender,
+    preset: Preset,
+    regime: Regime,
+    seeds: int,
+    knobs: Knobs,
+    output_gate: bool,
 ) -> list[Trial]:
     values, learn = knobs.of(rule)
+    sizes = {s.name: model(preset, s, output_gate) for s in preset.settings}
     return [
-        make_trial(rule, values, learn, setting, model(preset, setting), regime, lr, wd, seed)
+        make_trial(rule, values, learn, setting, sizes[setting.name], regime, lr, wd, seed)
         for setting in preset.settings
         for lr in preset.lrs
         for wd in preset.weight_decays
@@ -230,7 +243,7 @@ def _trials(
     ]
 
 
-def model(preset: Preset, setting: Setting) -> ModelConfig:
+def model(preset: Preset, setting: Setting, output_gate: bool = False) -> ModelConfig:
     """The model a preset trains on a setting."""
     return ModelConfig(
         vocab_size=setting.vocab_size,
@@ -239,6 +252,7 @@ def model(preset: Preset, setting: Setting) -> ModelConfig:
         heads=preset.heads,
         blocks=preset.blocks,
         autoencoder=setting.task == "compression",
+        output_gate=output_gate,
     )
 
 
@@ -251,44 +265,13 @@ def _identical(rule: Contender, trial: Trial, trained: str | None) -> str | None
 
 def grouped(trials: Sequence[Trial], largest: int = 96, together: bool = False) -> list[Population]:
     """Trials in populations; arguments as for `make_plan`."""
-    return _joined(trials) if together else _populations(trials, largest)
-
-
-def _populations(trials: Sequence[Trial], largest: int) -> list[Population]:
-    """Trials of one shape together, in their order of planning, at most `largest` of them."""
-    groups: dict[str, list[Trial]] = {}
-    for trial in trials:
-        groups.setdefault(_shape(trial), []).append(trial)
+    if together:
+        return [Population(tuple(group)) for group in joined(trials)]
     return [
         Population(tuple(group[start : start + largest]))
-        for group in groups.values()
+        for group in alike(trials, _shape)
         for start in range(0, len(group), largest)
     ]
-
-
-def _joined(trials: Sequence[Trial]) -> list[Population]:
-    """As few populations as shapes allow, in each the longest trials first."""
-    groups: dict[str, list[Trial]] = {}
-    for trial in trials:
-        groups.setdefault(_sequence_shape(trial), []).append(trial)
-    by_length = [
-        sorted(group, key=lambda t: -t.setting.num_train_examples) for group in groups.values()
-    ]
-    return [Population(tuple(group)) for group in by_length]
-
-
-# Tasks whose instances look alike to a model: the same positions are scored.
-_ALIKE = {"noisy-in-context-recall": "in-context-recall"}
-
-
-def _sequence_shape(trial: Trial) -> str:
-    """What members must share whatever is padded."""
-    setting = trial.setting
-    held_out = setting.num_validation_examples, setting.num_test_examples
-    task = _ALIKE.get(setting.task, setting.task), setting.num_tokens_to_copy
-    sizes = replace(trial.model, vocab_size=1)
-    parts = (trial.rule.rule_hash, trial.rule.name, trial.learn, trial.regime)
-    return repr((*parts, held_out, task, sizes))
 
 
 def _shape(trial: Trial) -> str:

@@ -115,6 +115,7 @@ def _record(
         "precision": trial.regime.precision,
         "device": device,
         "trial": trial.id,
+        **({"output_gate": True} if trial.model.output_gate else {}),
         **{f"knob.{name}": value for name, value in trial.knobs},
         **_learned(result),
     }

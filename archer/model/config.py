@@ -1,6 +1,7 @@
 """The sizes of a model."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from archer.errors import ArcherError
 
@@ -17,6 +18,8 @@ class ModelConfig:
     autoencoder: the backbone of the compression task instead of the language model.
     conv_width: taps of the causal depthwise convolution on q, k, v.
     norm_eps: added to the mean square in every RMSNorm.
+    output_gate: a rule's normed output is multiplied by silu(x W) before the last map. Not part of
+        the benchmark's model; flash-linear-attention's GatedDeltaNet has one by default.
     Raises ArcherError if a size is not positive or `heads` does not divide `dim`.
     """
 
@@ -28,6 +31,7 @@ class ModelConfig:
     autoencoder: bool = False
     conv_width: int = 4
     norm_eps: float = 1e-5
+    output_gate: bool = False
 
     def __post_init__(self) -> None:
         for name in ("vocab_size", "length", "dim", "heads", "blocks", "conv_width"):
@@ -39,6 +43,11 @@ class ModelConfig:
             )
         if self.autoencoder and (self.dim % 2 or self.dim < 4):
             raise ArcherError(f"the auto-encoder needs an even dim of at least 4, not {self.dim}")
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data; without an output gate that of a time when there was none to have."""
+        data = asdict(self)
+        return data if self.output_gate else {k: v for k, v in data.items() if k != "output_gate"}
 
     @property
     def head_size(self) -> int:

@@ -31,6 +31,8 @@ def unsupported(config: ModelConfig) -> str | None:
         return f"head size {config.head_size} (a power of two)"
     if config.conv_width != WIDTH:
         return f"convolution width {config.conv_width} (only {WIDTH})"
+    if config.output_gate:
+        return "an output gate (its kernels have none)"
     return None
 
 
@@ -70,14 +72,27 @@ class FusedBackbone:
     def score(
         self, ids: Tensor, targets: Tensor, positions: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Mean losses [P] and the likeliest words [P, B, S] int32. Arguments as for `train`."""
+        """Mean losses [P] and the likeliest words [P, B, S] int32. Arguments as for `train`.
+
+        Targets [P, K, B / K, S] give each of K batches its own mean, [P, K], and words of their
+        shape.
+        """
         with torch.no_grad():
             body = _Body(self, ids, self._last(ids) if self.decodes else positions, keep=False)
             hidden = self._decoded(body.x, positions)[1] if self.decodes else body.hidden
             logits = torch.bmm(hidden, self.parameters.low["unembed.weight"])
-            bias = self.parameters.full["unembed.bias"]
-            losses, found = score(logits, bias, self.words, targets.flatten(1))
-        return losses, found.view(targets.shape)
+            return self._scores(logits, targets)
+
+    def _scores(self, logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """`score` from the logits before the bias, [P, N, V]; to the loss a batch is a member."""
+        rows = targets.shape[:-2].numel()
+        bias, words = (
+            x.unsqueeze(1).expand(-1, rows // len(x), *x.shape[1:]).flatten(0, 1)
+            for x in (self.parameters.full["unembed.bias"], self.words)
+        )
+        logits = logits.view(rows, -1, logits.shape[-1])
+        losses, found = score(logits, bias, words, targets.reshape(rows, -1))
+        return losses.view(targets.shape[:-2]), found.view(targets.shape)
 
     def _losses(self, hidden: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Losses and the logits' gradient from [P, N, D] behind the last norm; sets unembed's."""

@@ -65,7 +65,8 @@ class Mixer(nn.Module):
     """One layer's memory, [..., N, D] -> [..., N, D].
 
     q, k, v are linear maps, a causal convolution and SiLU; q and k are then normalised, beta is a
-    sigmoid of a linear map; the memory's output passes a per-head RMSNorm and a linear map.
+    sigmoid of a linear map; the memory's output passes a per-head RMSNorm and a linear map. With an
+    output gate it is multiplied by silu(x W) between the two (Gated DeltaNet, arXiv 2412.06464).
     The three projections are one matrix [D, 3 D] (all of q, then k, then v).
     """
 
@@ -88,6 +89,7 @@ class Mixer(nn.Module):
             self.add_module(f"signal_{spec.name}", _signal(members, config, spec))
         self.knobs = knobs
         self.norm = RMSNorm(members, self.head_size, config.norm_eps, groups=1)
+        self.gate = Linear(members, dim, dim, std) if config.output_gate else None
         self.out = Linear(members, dim, dim, std)
 
     def forward(self, x: Tensor, length: int) -> Tensor:
@@ -97,8 +99,10 @@ class Mixer(nn.Module):
         qkv = functional.silu(qkv).view(-1, length, 3, self.heads, self.head_size)
         q, k, v = qkv.unbind(2)  # [P * B, T, H, K]
         o = self.read(q, k, v, [signal(x) for signal in self.signals()])
-        o = self.norm(o.reshape(*lead, tokens, self.heads, self.head_size))
-        out: Tensor = self.out(o.flatten(-2))
+        o = self.norm(o.reshape(*lead, tokens, self.heads, self.head_size)).flatten(-2)
+        if self.gate is not None:
+            o = o * functional.silu(full(self.gate(x)))
+        out: Tensor = self.out(o)
         return out
 
     def signals(self) -> list[SignalMap | LogDecay]:

@@ -14,7 +14,7 @@ from archer.stats import holm
 
 ALPHA = 0.05
 MOST = 8  # names listed of what only one side has
-SETUP = ("preset", "precision", "device", "heads", "dim", "chunk_size")
+SETUP = ("preset", "precision", "device", "heads", "dim", "chunk_size", "output_gate")
 
 
 @dataclass(frozen=True)
@@ -157,6 +157,8 @@ def _seeds(names: list[str]) -> str:
 
 
 def _values(trials: pd.DataFrame, name: str) -> str:
+    if name == "output_gate" and name not in trials:  # a column of those that have one
+        return "False"
     return ", ".join(map(str, trials[name].unique())) if name in trials else "unknown"
 
 

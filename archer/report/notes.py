@@ -21,6 +21,11 @@ def notes(study: Study) -> list[str]:
             f"Preset `{study.preset}` is smaller than the benchmark: its numbers are "
             "not comparable to published ones."
         )
+    if "output_gate" in study.trials:
+        found.append(
+            "Every rule has an output gate: it is not the benchmark's model, whose rules differ by "
+            "their memory alone."
+        )
     if study.seeds == 1:
         found.append(
             "One seed: no difference in this table can be called significant. Nothing says how "

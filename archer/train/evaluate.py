@@ -1,6 +1,6 @@
 """Loss and scores of a population.
 
-Legend: P members, B batch, S scored positions, N = B * S, V vocabulary.
+Legend: P members, K batches scored at once, B batch, S scored positions, V vocabulary.
 """
 
 import torch
@@ -14,28 +14,32 @@ EVALUATION_BATCH = 128  # part of the metric: macro accuracy is taken per batch 
 
 
 def member_losses(logits: Tensor, targets: Tensor) -> Tensor:
-    """Mean cross-entropy over scored positions, at least fp32: [P, B, S, V], [P, B, S] -> [P]."""
-    members = logits.shape[0]
+    """Mean cross-entropy over scored positions, at least fp32: [P, B, S, V], [P, B, S] -> [P].
+
+    Targets [P, K, B / K, S] give each of K batches its own mean: [P, K].
+    """
+    lead = targets.shape[:-2]
     losses = functional.cross_entropy(
         full(logits.reshape(-1, logits.shape[-1])),
         targets.reshape(-1).long(),
         ignore_index=IGNORE,
         reduction="none",
     )
-    scored = (targets != IGNORE).view(members, -1).sum(1)
-    return losses.view(members, -1).sum(1) / scored
+    scored = (targets != IGNORE).view(*lead, -1).sum(-1)
+    return losses.view(*lead, -1).sum(-1) / scored
 
 
 def batch_scores(losses: Tensor, found: Tensor, targets: Tensor, words: int) -> Tensor:
-    """What one batch adds to an evaluation, [P, 5]: see `summary`.
+    """What batches add to an evaluation, [P, 5] or [P, K, 5]: see `summary`.
 
-    losses: [P]; found: likeliest words and targets, [P, B, S] integers below `words`.
+    losses: [P] or [P, K]; found: likeliest words and targets, [P, B, S] or [P, K, B, S] integers
+    below `words`.
     """
-    found, targets = found.flatten(1), targets.flatten(1)
+    found, targets = found.flatten(-2), targets.flatten(-2)
     macro = macro_accuracy(found, targets, words)
     scored = targets != IGNORE
-    hits = ((found == targets) & scored).sum(1)
-    return torch.stack([macro, losses, losses.exp(), hits, scored.sum(1)], 1)
+    hits = ((found == targets) & scored).sum(-1)
+    return torch.stack([macro, losses, losses.exp(), hits, scored.sum(-1)], -1)
 
 
 def summary(batches: Tensor) -> Tensor:

@@ -32,7 +32,7 @@ class Engine(Protocol):
     def score(
         self, ids: Tensor, targets: Tensor, positions: Tensor | None
     ) -> tuple[Tensor, Tensor]:
-        """Mean losses [P] and the likeliest words [P, B, S]."""
+        """Mean losses [P] and the likeliest words [P, B, S]; of K batches [P, K], see there."""
 
 
 class Network:

@@ -1,8 +1,9 @@
 """Evaluates members at the end of their epochs, on networks of its own where that is recorded.
 
-Legend: Q members scored at a time, n examples.
+Legend: Q members scored at a time, K batches at once, n examples, S scored positions, T length.
 """
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -14,8 +15,14 @@ from archer.train.evaluate import EVALUATION_BATCH, batch_scores, summary
 from archer.train.network import Network
 from archer.train.replay import Replay
 
-# Members scored at a time on a GPU: 16 about fill it, fewer places are for fewer members.
-TOGETHER = (4, 8, 16)
+# Places of the networks that score on a GPU. Each size costs a recording and its memory, so there
+# are few; with them any number of members finds places of which less than a quarter stay empty.
+PLACES = (1, 2, 4, 8, 16)
+WASTE = 0.25
+# Batches join in one forward pass up to so many tokens, which fill a GPU, and so many logits, half
+# a gigabyte in bf16. One batch of all places may be twice as many tokens.
+TOKENS = 1 << 19
+LOGITS = 1 << 28
 
 
 class Scorer:
@@ -26,8 +33,9 @@ class Scorer:
     """
 
     def __init__(self, splits: Sequence[Split], device: torch.device, most: int) -> None:
-        self.splits, self.device, self.most = splits, device, most
-        self.apart: dict[int, _Apart] = {}
+        self.splits, self.device = splits, device
+        self.places = places(most, splits[0].length)
+        self.apart: dict[int, Apart] = {}
 
     def score(self, network: Network, rows: Sequence[int], members: Sequence[int]) -> Tensor:
         """[rows, 4 * splits]: `summary` of each split. members: who they are, for their data."""
@@ -38,25 +46,39 @@ class Scorer:
             found = [score_split(network, split, data) for split in self.splits]
             return torch.cat(found, 1)[list(rows)]
         parts, done = [], 0
-        for Q in portions(len(rows), self.most):
+        for Q in portions(len(rows), self.places):
             if Q not in self.apart:
-                self.apart[Q] = _Apart(network.resized(Q, self.device), self.splits)
+                self.apart[Q] = Apart(network.resized(Q, self.device), self.splits)
             here = slice(done, done + Q)
             parts.append(self.apart[Q](network, rows[here], members[here]))
             done += Q
         return torch.cat(parts)
 
 
-def portions(members: int, most: int) -> list[int]:
-    """Places of the networks that score so many members, one after the other.
+def places(most: int, length: int) -> list[int]:
+    """Sizes of the networks that score up to `most` members, from the smallest.
 
-    most: members there can be; a network of that many is as good as the next larger one.
+    A small population has a network of its own size beside the usual ones.
     """
+    fitting = [Q for Q in PLACES if Q * EVALUATION_BATCH * length <= 2 * TOKENS] or [PLACES[0]]
+    return sorted({min(Q, most) for Q in fitting})
+
+
+def portions(members: int, places: Sequence[int]) -> list[int]:
+    """Places of the networks that score so many members, one after the other."""
     found: list[int] = []
-    while members > sum(found):
-        left = members - sum(found)
-        found.append(next((Q for Q in TOGETHER if left <= Q), TOGETHER[-1]))
-    return [min(Q, most) for Q in found]
+    while (left := members - sum(found)) > 0:
+        found.append([Q for Q in places if left > (1 - WASTE) * Q][-1])
+    return found
+
+
+def batches_at_once(Q: int, split: Split, words: int) -> int:
+    """Batches of a split that one forward pass of Q members takes: a divisor of all there are."""
+    batches = math.ceil(split.examples[0] / EVALUATION_BATCH)
+    tokens = Q * EVALUATION_BATCH * split.length
+    logits = Q * EVALUATION_BATCH * split.targets.shape[-1] * words
+    room = min(TOKENS // tokens, LOGITS // logits)
+    return max((K for K in range(1, room + 1) if batches % K == 0), default=1)
 
 
 def score_split(network: Network, split: Split, members: Sequence[int]) -> Tensor:
@@ -80,12 +102,16 @@ def _examples(split: Split, device: torch.device) -> Tensor:
     return torch.arange(split.examples[0], device=device)
 
 
-class _Apart:
-    """Q members' copies, and one recorded batch per split."""
+class Apart:
+    """Q members' copies, and a recorded forward pass per split."""
 
     def __init__(self, network: Network, splits: Sequence[Split]) -> None:
         self.network = network
-        self.parts = [_Recorded(network, split) for split in splits]
+        words = network.model.config.vocab_size
+        self.parts = [
+            _Recorded(network, split, batches_at_once(network.members, split, words))
+            for split in splits
+        ]
 
     def __call__(self, network: Network, rows: Sequence[int], members: Sequence[int]) -> Tensor:
         Q, given = self.network.members, len(rows)
@@ -96,36 +122,37 @@ class _Apart:
 
 
 class _Recorded:
-    """One split: a recorded batch that counts itself."""
+    """One split: K batches in a recorded forward pass that counts itself."""
 
-    def __init__(self, network: Network, split: Split) -> None:
+    def __init__(self, network: Network, split: Split, at_once: int) -> None:
         self.network, self.split = network, split
         Q, device = network.members, network.device
         examples = _examples(split, device)
-        self.batches = -(-len(examples) // EVALUATION_BATCH)
-        self.which = torch.full((self.batches * EVALUATION_BATCH,), -1, device=device)
-        self.which[: len(examples)] = examples
-        self.columns = torch.arange(EVALUATION_BATCH, device=device)
+        self.passes = math.ceil(len(examples) / (EVALUATION_BATCH * at_once))
+        which = torch.full((self.passes * at_once * EVALUATION_BATCH,), -1, device=device)
+        which[: len(examples)] = examples
+        self.which = which.view(self.passes, at_once, EVALUATION_BATCH)
         self.source = torch.zeros(Q, dtype=torch.int64, device=device)
         self.cursor = torch.zeros(1, dtype=torch.int64, device=device)
-        self.found = torch.zeros(Q, self.batches + 4, 5, device=device)
+        self.found = torch.zeros(Q, self.passes, at_once, 5, device=device)
         self.replay: Replay | None = None
 
     def __call__(self, members: Sequence[int]) -> Tensor:
         self.source.copy_(torch.tensor([self.split.source[m] for m in members]))
         if self.replay is None:
-            self.replay = Replay(self._batch, self.network.device, lambda: None)
+            self.replay = Replay(self._pass, self.network.device, lambda: None)
         self.cursor.zero_()
-        for _ in range(self.batches):
+        for _ in range(self.passes):
             self.replay()
-        return summary(self.found[:, : self.batches])
+        return summary(self.found.flatten(1, 2))
 
-    def _batch(self) -> None:
-        at = (self.cursor % self.batches) * EVALUATION_BATCH + self.columns
-        which = self.which[at].expand(len(self.source), -1)
+    def _pass(self) -> None:
+        at = self.cursor % self.passes
+        which = self.which[at].flatten().expand(len(self.source), -1)
         inputs, targets = self.split.take(self.source, which)
+        targets = targets.view(len(targets), *self.which.shape[1:], -1)
         losses, found = self.network.engine.score(inputs, targets, self.split.positions)
         words = self.network.model.config.vocab_size
-        scores = batch_scores(losses, found, targets, words)
-        self.found.index_copy_(1, self.cursor, scores.unsqueeze(1))
+        scores = batch_scores(losses, found.view(targets.shape), targets, words)
+        self.found.index_copy_(1, at, scores.unsqueeze(1))
         self.cursor += 1

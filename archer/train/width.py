@@ -26,19 +26,21 @@ def fitting(
 def member_bytes(rule: Contender, config: ModelConfig, batch_size: int) -> int:
     """Rough peak memory of one member's step in bf16: of a rule with the fused kernels.
 
-    A peer runs by autograd, which keeps more: its mixer and SwiGLU with every step between them.
+    A peer, or a rule with an output gate, runs by autograd, which keeps more: mixer and SwiGLU with
+    every step between them.
 
     Per token and block: the stream and its copies, q, k, v before and after the convolution, the
     memory's output and its states, one per chunk and fp32 slot; once: SwiGLU's inner gradients, two
     streams, the logits.
     """
     D, H, K = config.dim, config.heads, config.head_size
+    plain = 44 * D + 18 * D + 4 * 2 * config.inner
     if isinstance(rule, Peer):
-        mixer = 44 * D if rule.side_by_side else 4 * 44 * D  # what a layer of fla keeps is unknown
-        block = mixer + 18 * D + 4 * 2 * config.inner
+        block = plain if rule.side_by_side else plain + 3 * 44 * D  # what fla's keep is unknown
     else:
         states = H * K * K * (2 + 4 * len(rule.slots)) // rule.chunk_size
-        block = 2 * D + 2 * 6 * D + 2 * 2 * D + 2 * 4 * D + states
+        fused = 2 * D + 2 * 6 * D + 2 * 2 * D + 2 * 4 * D
+        block = (plain if config.output_gate else fused) + states
     once = 2 * 4 * D + 2 * 2 * D + 3 * 2 * config.inner + 2 * 6 * D + 3 * 2 * config.vocab_size
     tokens = batch_size * config.length
     matrices = 4 * D * D + 3 * D * config.inner

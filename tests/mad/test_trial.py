@@ -152,3 +152,16 @@ def test_only_knobs_that_act_are_kept_on_one_chunk():
     reduced = trial(builtin_graph("adam_softmax"), baseline("memorization"))
     assert dict(reduced.knobs) == {"gamma_local": 0.1}
     assert reduced.learn == ("gamma_local",)
+
+
+def test_an_output_gate_is_another_trial_and_none_changes_no_id():
+    """Ids of before there was one stand in stores and records."""
+    rule, setting = builtin_graph("gated_delta"), RECALL
+    plain, gated = (
+        make_trial(rule, {}, (), setting, model(smoke(), setting, gate), Regime(), 1e-3, 0.1, 0)
+        for gate in (False, True)
+    )
+    assert "output_gate" not in plain.to_json()["model"]
+    assert plain.id == "6783bd44c937501c"
+    assert gated.id != plain.id
+    assert trial_from_json(gated.to_json()) == gated

@@ -18,7 +18,8 @@ def test_a_tiny_population_has_the_kernels_of_the_whole():
         a, b = small.trials[0], population.trials[0]
         assert (a.rule, a.learn, a.regime.batch_size) == (b.rule, b.learn, b.regime.batch_size)
         assert a.model.length == b.model.length
-        assert a.setting.num_tokens_to_copy == b.setting.num_tokens_to_copy
+        copied = {bool(t.setting.num_tokens_to_copy) for t in population.trials}
+        assert {bool(a.setting.num_tokens_to_copy)} == copied, "all positions scored, or a few"
         assert a.model.vocab_size == max(t.model.vocab_size for t in population.trials)
         assert small.training_tokens == 3 * a.regime.batch_size * a.model.length
 

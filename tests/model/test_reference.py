@@ -28,8 +28,10 @@ def mixed(mixer, x):
         step = functional.softplus(x @ gate.linear.weight + gate.dt_bias)
         g = -gate.A_log.exp() * step
     o, _ = recurrent(q, k, heads[2], beta, g)
-    o = functional.rms_norm(o, (SIZE,), mixer.norm.weight, 1e-5)
-    return functional.linear(o.reshape(batch, length, dim), mixer.out.weight.T)
+    o = functional.rms_norm(o, (SIZE,), mixer.norm.weight, 1e-5).reshape(batch, length, dim)
+    if mixer.gate is not None:
+        o = o * functional.silu(x @ mixer.gate.weight)
+    return functional.linear(o, mixer.out.weight.T)
 
 
 def normed(norm, x):
@@ -60,9 +62,12 @@ def decoded(model, x):
 
 
 @pytest.mark.parametrize("autoencoder", [False, True])
-@pytest.mark.parametrize("rule", ["delta", "gated_delta"])
-def test_the_model_is_the_protocols(rule, autoencoder):
-    config = ModelConfig(8, 13, dim=16, heads=HEADS, autoencoder=autoencoder)
+@pytest.mark.parametrize(
+    ("rule", "output_gate"), [("delta", False), ("gated_delta", False), ("gated_delta", True)]
+)
+def test_the_model_is_the_protocols(rule, output_gate, autoencoder):
+    sizes = {"heads": HEADS, "autoencoder": autoencoder, "output_gate": output_gate}
+    config = ModelConfig(8, 13, dim=16, **sizes)
     population = build(builtin_graph(rule), config, ["a", "b"], chunk_size=4).double()
     random = torch.Generator().manual_seed(0)
     with torch.no_grad():  # far from the initial zeros and ones, so that every term matters

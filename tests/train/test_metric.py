@@ -7,7 +7,7 @@ from torchmetrics.classification import MulticlassAccuracy
 
 from archer.mad.sequences import IGNORE
 from archer.train import metric
-from archer.train.metric import macro_accuracy, plain_accuracy
+from archer.train.metric import count_in_parts, macro_accuracy, plain_accuracy
 
 
 def torchmetrics_macro(predictions, targets, num_classes):
@@ -96,3 +96,15 @@ def test_nothing_scored_is_nan():
     nothing = torch.full((2, 3), -100)
     assert macro_accuracy(torch.zeros(2, 3, dtype=torch.long), nothing, 4).isnan().all()
     assert plain_accuracy(torch.zeros(2, 3, dtype=torch.long), nothing).isnan().all()
+
+
+@pytest.mark.parametrize(("parts", "num_classes"), [(1, 5), (7, 5), (128, 16), (300, 3)])
+def test_parts_count_what_one_counts(parts, num_classes):
+    random = torch.Generator().manual_seed(parts)
+    classes = torch.randint(0, num_classes, (2, 3, 250), generator=random, dtype=torch.int32)
+    where = torch.rand(2, 3, 250, generator=random) < 0.6
+    found = count_in_parts(classes, where, num_classes, parts)
+    for i in range(2):
+        for j in range(3):
+            asked = classes[i, j][where[i, j]]
+            assert torch.equal(found[i, j], torch.bincount(asked, minlength=num_classes).int())

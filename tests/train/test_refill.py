@@ -19,7 +19,6 @@ from archer.train import running
 from archer.train.data import MemberData
 from archer.train.network import Network
 from archer.train.population import Member, Regime, train_population
-from archer.train.scorer import portions
 from archer.train.width import fitting, member_bytes
 
 LENGTH = 12
@@ -140,17 +139,6 @@ def test_ranks_close_however_slowly_they_thin(widths):
     assert widths[0] == (7, 7)
     assert all(occupied > 0.75 * places for places, occupied in widths)
     assert widths[-1][0] < 7
-
-
-@pytest.mark.parametrize(
-    ("members", "most", "expected"),
-    [
-        (1, 96, [4]), (5, 96, [8]), (9, 96, [16]), (36, 96, [16, 16, 4]), (3, 3, [3]),
-        (13, 13, [13]), (18, 18, [16, 4]), (6, 7, [7]),
-    ],
-)  # fmt: skip
-def test_members_are_scored_in_portions_that_hold_them(members, most, expected):
-    assert portions(members, most) == expected
 
 
 def test_learned_knobs_are_read_when_a_member_ends():
