@@ -5,6 +5,7 @@ import math
 import subprocess
 import sys
 import types
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -18,6 +19,7 @@ sys.path.insert(0, str(FOLDER))
 
 import clocks  # noqa: E402
 import common  # noqa: E402
+import epochs  # noqa: E402
 import kernel_check  # noqa: E402
 import kernels  # noqa: E402
 import madlab  # noqa: E402
@@ -27,10 +29,26 @@ import step_cases  # noqa: E402
 import step_check  # noqa: E402
 import training  # noqa: E402
 
+from archer.mad.presets import smoke  # noqa: E402
 from archer.memory.recurrent import recurrent  # noqa: E402
 from archer.rules.load import builtin_graph  # noqa: E402
 
 NAN = math.nan
+
+
+# ---- epochs
+
+
+def test_an_epoch_is_its_steps_its_scoring_and_the_host() -> None:
+    sizes = [(f"num_{split}_examples", "32") for split in ("train", "validation", "test")]
+    case = epochs.Case("compression", (*sizes, ("seq_len", "8")), seeds=2)
+    preset = replace(smoke(), epochs=9)
+    found = epochs.measure(case, "delta", torch.device("cpu"), preset)
+    members = 2 * len(preset.lrs) * len(preset.weight_decays)
+    assert (found.members, found.trained, found.scored) == (members, members * 256, members * 512)
+    assert min(found.epoch, found.steps, found.scoring) > 0
+    assert found.epoch == pytest.approx(found.steps + found.scoring + found.host)
+    assert "compression/num_train_examples=32" in epochs.show([found])
 
 
 # ---- common

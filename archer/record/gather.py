@@ -132,7 +132,9 @@ def _plans(store: Store, choice: Choice) -> list[dict[str, Any]]:
         plans = [plan for plan in plans if asked in (None, plan[name])]
         if asked is not None and not plans:
             have = ", ".join(there) or "nothing"
-            raise ArcherError(f"{store.where} holds nothing of {name} {asked}: it has {have}")
+            how = f"; the same bench with --protocol {asked} makes it of the same trainings"
+            hint = how if name == "protocol" and there else ""
+            raise ArcherError(f"{store.where} holds nothing of {name} {asked}: it has {have}{hint}")
     if not plans:
         raise ArcherError(f"{store.where} holds no benchmark yet: run `archer bench` first")
     for name in ("preset", "protocol"):

@@ -196,6 +196,7 @@ def test_one_table_holds_one_protocol_one_preset_and_one_way(folder, tmp_path):
         with pytest.raises(ArcherError, match=match):
             make_record(folder, out=out, choice=Choice(**choice))
 
+    refused("--protocol mad-lab makes it of the same trainings", protocol="mad-lab")
     train(folder, planned("delta", protocol="mad-lab"))
     refused("holds protocols strict and mad-lab, and one table holds one: choose with --protocol")
     train(folder, planned("delta", preset=replace(smoke(), name="other")))
