@@ -148,6 +148,8 @@ def run_plan(
     """
     began = time.perf_counter()
     keep = _keep(store, out, save_weights)
+    if store is not None:
+        _say(progress)(other_gpus(device))
     if store is None:
         outcomes, failures = _collect(plan, device, workers, keep, progress)
     else:
@@ -209,6 +211,19 @@ def _complete(
     except KeyboardInterrupt as stop:  # or a kind of it, as a command line may raise on SIGTERM
         raise type(stop)(kept(plan, store)) from None
     return store.results(sorted({row.trial.id for row in plan.rows})), failures
+
+
+def other_gpus(device: str) -> str:
+    """What to know where several GPUs are visible and one is used; "" elsewhere."""
+    import torch
+
+    seen = torch.cuda.device_count() if device == "cuda" else 0
+    if seen < 2:
+        return ""
+    return (
+        f"{seen} GPUs are visible and one process uses one: start the same command once for each, "
+        "CUDA_VISIBLE_DEVICES=0, =1 and so on, and they share the work"
+    )
 
 
 def find_device(device: str) -> str:

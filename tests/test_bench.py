@@ -12,7 +12,7 @@ import pytest
 import torch
 
 import archer
-from archer.benchmark import find_device, plan_bench, run_plan
+from archer.benchmark import find_device, other_gpus, plan_bench, run_plan
 from archer.mad.plan import model
 from archer.mad.presets import core
 from archer.mad.presets import smoke as smoke_preset
@@ -269,3 +269,11 @@ def test_no_rule_is_not_every_rule():
     with pytest.raises(archer.ArcherError, match="no rule given: name at least one"):
         archer.bench([], preset="smoke", progress=False)
     assert [rule.name for rule in plan_bench(preset="smoke").rules] == list(BUILTIN)
+
+
+def test_several_gpus_are_pointed_out(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
+    assert other_gpus("cpu") == ""
+    assert "4 GPUs are visible" in other_gpus("cuda")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    assert other_gpus("cuda") == ""
