@@ -14,12 +14,16 @@ MOST_WORDS = 256  # of tasks that are joined
 
 
 def joined(trials: Sequence[Trial]) -> list[list[Trial]]:
-    """Trials in as few groups as may be, in each the longest first.
+    """Trials in as few groups as may be; of a rule the largest first, in each the longest first.
 
     Members of one may differ in task, vocabulary and number of training examples: words are
     padded, logits are computed wherever any member is scored, and each counts its own alone.
+    While the first trains, the kernels of the others are compiled; and where several processes
+    share the work, a small last one keeps the others waiting for a short time.
     """
     groups = [group for same in alike(trials, _sequence_shape) for group in _affordable(same)]
+    rules = list(dict.fromkeys(trial.rule.rule_hash for trial in trials))
+    groups.sort(key=lambda group: (rules.index(group[0].rule.rule_hash), -_tokens(group)))
     return [sorted(group, key=lambda t: -t.setting.num_train_examples) for group in groups]
 
 
@@ -51,6 +55,11 @@ def _may_join(kind: Sequence[Trial], group: Sequence[Trial]) -> bool:
     few_words = max(trial.model.vocab_size for trial in everyone) <= MOST_WORDS
     few_positions = _positions(group[0]) <= MOST_POSITIONS * _positions(kind[0])
     return few_positions and (one_task or few_words)
+
+
+def _tokens(trials: Sequence[Trial]) -> int:
+    """Of one epoch of each: they have as many."""
+    return sum(trial.setting.num_train_examples * trial.setting.length for trial in trials)
 
 
 def _positions(trial: Trial) -> int:

@@ -53,6 +53,8 @@ def test_populations_of_the_whole_benchmark_are_few_and_large(monkeypatch, most,
     assert sorted(t.id for t in trials) == sorted(row.trial.id for row in plan.rows)
     found = [(p.label.removeprefix("delta "), p.trials[0].model.length) for p in plan.populations]
     assert sorted(found) == sorted([*APART, *others])
+    tokens = [population.training_tokens for population in plan.populations]
+    assert tokens == sorted(tokens, reverse=True)
     for population in plan.populations:
         shapes = {(t.setting.length, t.model.autoencoder) for t in population.trials}
         assert len(shapes) == 1
@@ -147,3 +149,14 @@ def test_held_out_sizes_and_backbones_keep_trials_apart():
     recall = replace(baseline("fuzzy-in-context-recall"), seq_len=32)
     assert sizes(recall, replace(recall, num_test_examples=640)) == [1, 1]
     assert sizes(recall, baseline("compression")) == [1, 1]
+
+
+def test_rules_come_in_their_order_and_their_largest_population_first():
+    graphs = [builtin_graph(name) for name in ("gated_delta", "delta")]
+    plan = make_plan(graphs, smoke(), together=True)
+    names = [population.trials[0].rule.name for population in plan.populations]
+    assert names == sorted(names, key=["gated_delta", "delta"].index)
+    for name in ("gated_delta", "delta"):
+        mine = [p.training_tokens for p in plan.populations if p.trials[0].rule.name == name]
+        assert len(set(mine)) > 1
+        assert mine == sorted(mine, reverse=True)
