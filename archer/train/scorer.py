@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from archer.errors import ArcherError
+from archer.rules.peer import Peer
 from archer.train.data import Split
 from archer.train.evaluate import EVALUATION_BATCH, batch_scores, summary
 from archer.train.network import Network
@@ -103,13 +104,16 @@ def _examples(split: Split, device: torch.device) -> Tensor:
 
 
 class Apart:
-    """Q members' copies, and a recorded forward pass per split."""
+    """Q members' copies, and a recorded forward pass per split.
+
+    A peer takes one batch at a time: nobody knows what memory its layer wants for more.
+    """
 
     def __init__(self, network: Network, splits: Sequence[Split]) -> None:
         self.network = network
-        words = network.model.config.vocab_size
+        words, peer = network.model.config.vocab_size, isinstance(network.model.recipe.rule, Peer)
         self.parts = [
-            _Recorded(network, split, batches_at_once(network.members, split, words))
+            _Recorded(network, split, 1 if peer else batches_at_once(network.members, split, words))
             for split in splits
         ]
 

@@ -11,6 +11,7 @@ from archer.model import ModelConfig, build
 from archer.model.fused import FusedBackbone
 from archer.model.fused_layer import Parameters
 from archer.rules.load import builtin_graph
+from archer.rules.peer import Contender, parse_peer
 from archer.train import scorer
 from archer.train.data import Arrays, Split
 from archer.train.network import Network
@@ -68,10 +69,11 @@ def splits() -> list[Split]:
     ]
 
 
-def network() -> Network:
+def network(rule: Contender | None = None) -> Network:
     """Three members, whose biases are not zero any more."""
     config = ModelConfig(vocab_size=max(WORDS), length=LENGTH, dim=16, blocks=1)
-    model = build(builtin_graph("delta"), config, ["a", "b", "c"], chunk_size=3, words=WORDS)
+    graph = rule or builtin_graph("delta")
+    model = build(graph, config, ["a", "b", "c"], chunk_size=3, words=WORDS)
     with torch.no_grad():
         model.unembed.bias += torch.randn(model.unembed.bias.shape)
     return Network(model, "fp32")
@@ -89,6 +91,12 @@ def test_several_batches_at_once_score_as_one_after_the_other(monkeypatch, room)
     torch.testing.assert_close(found, expected, rtol=1e-12, atol=0)
     accuracies = [0, 1, 4, 5]  # macro and plain, of both splits
     assert torch.equal(found[:, accuracies], expected[:, accuracies])
+
+
+def test_a_peer_takes_one_batch_at_a_time():
+    apart = Apart(network(parse_peer("attention")), splits())
+    assert [len(part.which[0]) for part in apart.parts] == [1, 1]
+    assert len(Apart(network(), splits()).parts[0].which[0]) == BATCHES
 
 
 def test_the_fused_engine_scores_each_batch_of_several():
