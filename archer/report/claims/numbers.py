@@ -210,6 +210,11 @@ def count_words(text: str) -> str:
     text = re.sub(
         r"\b(\d\S*(?: %)?) (?:or|and) (?:below|less|lower|worse|under)\b", r"at most \1", text
     )
+    text = re.sub(
+        r"\b(\d\S*(?: (?:%|points?|pp))?) at (?:the )?(most|least)(?=\s*(?:[),.;:]|$|on\b|in\b))",
+        r"at \2 \1",
+        text,
+    )
     text = re.sub(r"\bhalf (?:a |of a )?(?:percentage )?point\b", "0.5 points", text)
     text = re.sub(r"\b(?:a|one) (?:full |whole )?(?:percentage )?point\b", "1 point", text)
     text = re.sub(r"\b(\d\S*(?: (?:%|points?|pp))?) or (?:so|thereabouts)\b", r"about \1", text)

@@ -217,3 +217,18 @@ def test_a_report_without_claims_and_an_empty_one():
 )
 def test_the_hardest_task_is_read_either_way_round(text, status):
     assert [v.status for v in verify(text, TABLE)] == [status]
+
+
+@pytest.mark.parametrize(
+    ("text", "status"),
+    [
+        ("Momentum reaches 0.45 at most on Compress.", "confirmed"),
+        ("Momentum reaches 0.45 at least on Compress.", "refuted"),
+        ("Momentum and DeltaNet differ by 0.05 at most on Compress.", "confirmed"),
+        ("Momentum and DeltaNet differ by 0.005 at most on Compress.", "refuted"),
+        # of a table that is not here
+        ("DeltaNet agrees with the independent run in every column (0.023 at most).", "unchecked"),
+    ],
+)
+def test_a_bound_may_stand_behind_its_figure(text, status):
+    assert only(text).status == status
