@@ -18,6 +18,9 @@ from archer.report.claims.verdict import UNCLEAR, Outcome
 OTHER_WAY = 0.0011
 _SHARE = re.compile(r"\b(?:keep|kept|retain|preserv|recover|lost|los|shed)\w*\s*$")
 _RANGES = re.compile(r"\b(?:rang|span|run|spread|extend|stretch)\w*(?: from| between| over)?\s*$")
+_SIDE = re.compile(
+    r"\bN(\d+) (?:above|below|ahead|behind|better|worse|higher|lower|over|under|more|less)\b"
+)
 _HAS = (
     r"(?:\s|\(|:|=|T\d+|(?:at|with|has|is|of|by|scor\w+|reach\w*|get|gets|achiev\w+|posts?|"
     r"records?|obtains?|manages?|stands?|sits?|hits?|attains?|finish\w*|lands?|only|just|both|all|"
@@ -43,7 +46,15 @@ class Doubted:
         return outcome
 
 
+def _one_sided(clause: Clause) -> bool:
+    """ "At most 0.06 above": it may be below."""
+    figures = clause.skeleton.figures
+    return any(figures[int(side[1])].bound == "<" for side in _SIDE.finditer(clause.text))
+
+
 def _doubtful(clause: Clause, outcome: Outcome) -> bool:
+    if _one_sided(clause):
+        return True
     clear, tangled = understood(clause), _tangled(clause)
     figures = _figures(clause, outcome.stated) if isinstance(outcome.stated, float) else {}
     placed = figures and PLACE.search(clause.text)

@@ -73,3 +73,11 @@ def test_a_table_drawn_with_spaces_is_a_table(frame):
 def test_code_that_is_no_table_makes_no_claim():
     assert found("```python\nmomentum = 0.9\nfuzzy_recall = 0.5\n```") == []
     assert found("```\n$ archer bench delta momentum   --seeds 3\n```") == []
+
+
+@pytest.mark.parametrize("side", ["above", "ahead of", "higher than"])
+def test_at_most_so_much_above_may_be_below(side):
+    """Momentum is 0.009 below DeltaNet on Compress."""
+    text = f"Momentum is at most 0.002 {side} DeltaNet on Compress."
+    assert {v.status for v in verify(text, TABLE)} <= {"unchecked", "confirmed"}
+    assert "refuted" in {v.status for v in verify(text.replace("most", "least"), TABLE)}
