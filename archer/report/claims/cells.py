@@ -34,6 +34,10 @@ _OVER_SEEDS |= {"sd": "sd", "low": "low", "high": "high"}
 _PREDICTED = re.compile(
     r"\b(?:expected|predicted|target|hypothes\w*|planned|hoped)\b", re.IGNORECASE
 )
+_OF_OTHERS = re.compile(
+    r"\b(?:published|papers?|literature|independent|reported|theirs|reproduc\w*|replicat\w*)\b",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -133,6 +137,9 @@ def _cell(cell: Cell, place: _Place, reader: Reader) -> Iterator[CellClaim]:
         return
     if _PREDICTED.search(head.text + " " + label.text):
         yield CellClaim(cell, None, "prediction")
+        return
+    if _OF_OTHERS.search(head.text + " " + label.text):  # of a table that is not here
+        yield CellClaim(cell, None)
         return
     in_points = bool(_POINTS.search(head.text + label.text)) and (
         head.difference or label.difference

@@ -232,3 +232,11 @@ def test_the_hardest_task_is_read_either_way_round(text, status):
 )
 def test_a_bound_may_stand_behind_its_figure(text, status):
     assert only(text).status == status
+
+
+def test_rows_of_other_tables_are_not_held_against_this_one():
+    text = "| | Compress |\n|---|---|\n| {} | 0.9 |\n| DeltaNet | 0.442 |\n"
+    for label in ("gated, independent run", "the gated rule, published", "DeltaNet to reproduce"):
+        statuses = [v.status for v in verify(text.format(label), TABLE)]
+        assert statuses == ["unchecked", "confirmed"]
+    assert next(v.status for v in verify(text.format("the gated rule"), TABLE)) == "refuted"
