@@ -277,3 +277,18 @@ def test_several_gpus_are_pointed_out(monkeypatch):
     assert "4 GPUs are visible" in other_gpus("cuda")
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     assert other_gpus("cuda") == ""
+
+
+def test_an_output_gate_is_a_model_of_its_own(tmp_path):
+    said = {"preset": "smoke", "tasks": ["memorization"], "device": "cpu", "progress": False}
+    gated = archer.bench(["gated_delta"], **said, output_gate=True, out=tmp_path, save_weights=True)
+    assert gated.trials["output_gate"].all()
+    assert "Every rule has an output gate" in (tmp_path / "report.md").read_text()
+    (trial,) = gated.selected["trial"]
+    module = archer.load(trial, folder=tmp_path)
+    assert module.blocks[0].mixer.gate.weight.shape == (16, 16)
+    plain = archer.bench(["gated_delta"], **said)
+    assert "output_gate" not in plain.trials
+    assert not set(plain.trials["trial"]) & set(gated.trials["trial"])
+    with pytest.raises(archer.ArcherError, match="attention brings its own or none"):
+        archer.bench(["attention"], **said, output_gate=True)
