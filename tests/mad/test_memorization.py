@@ -46,15 +46,15 @@ def test_structure(name, seed):
     assert ((counts - expected) ** 2 / expected).sum() < 180  # chi-square, 126 degrees: p = 0.001
 
 
-@pytest.mark.parametrize(("vocab_size", "cap"), [(2048, 0.987), (4096, 0.870), (8192, 0.641)])
+@pytest.mark.parametrize(("vocab_size", "cap"), [(2048, 0.982), (4096, 0.865), (8192, 0.632)])
 def test_keys_never_met_in_training_cap_the_accuracy(vocab_size, cap):
     setting = Setting("memorization", vocab_size, 32, num_train_examples=256)
     known = np.unique(split(setting, "train", 0).inputs[:, ::2])
     test = split(setting, "test", 0).inputs[:, ::2].reshape(10, -1)
     per_batch = [np.isin(np.unique(batch), known).mean() for batch in test]
     # classes predicted wrongly only lower the macro accuracy: what is met bounds it from above
-    assert abs(np.mean(per_batch) - (1 - (1 - 1 / setting.recall_vocab[0]) ** 4096)) < 0.02
-    assert np.mean(per_batch) < cap + 0.02
+    assert round(1 - (1 - 1 / setting.recall_vocab[0]) ** 4096, 3) == cap
+    assert abs(np.mean(per_batch) - cap) < 0.02
 
 
 def test_the_docstring_draws_a_real_instance(drawing):
