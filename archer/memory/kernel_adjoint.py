@@ -1,5 +1,6 @@
 """`adjoint`, the kernel that walks back through the chunks; see `triton_codegen`."""
 
+from archer.memory import names
 from archer.memory.kernel_forward import along_keys, gated, onto_state
 from archer.memory.kernel_text import Text, kernel, loop
 from archer.memory.kernels import Kernels
@@ -8,21 +9,21 @@ from archer.memory.kernels import Kernels
 def inputs(kernels: Kernels) -> tuple[list[str], list[str]]:
     """(tensors of [N, T, H, ...], others) that both kernels read."""
     decay = ["g"] if kernels.has_decay else []
-    signals = [f"signal_{name}" for name in kernels.signals]
-    knobs = [f"knob_{name}" for name in kernels.knobs]
+    signals = [names.signal(name) for name in kernels.signals]
+    knobs = [names.knob(name) for name in kernels.knobs]
     return ["q", "k", "beta", *decay, *signals, "do"], [*knobs, *kernels.scales, "Y"]
 
 
 def hook_gradients(kernels: Kernels) -> list[str]:
     """Partial sums of signals [parts, N, T, H] and knobs [parts, N H]."""
-    signals = [f"dsignal_{name}" for name in kernels.signals]
-    return [*signals, *(f"dknob_{name}" for name in kernels.trained)]
+    signals = [f"d{names.signal(name)}" for name in kernels.signals]
+    return [*signals, *(f"d{names.knob(name)}" for name in kernels.trained)]
 
 
 def adjoint_tensors(kernels: Kernels) -> tuple[list[str], list[str]]:
     """(tensors of [N, T, H, ...], others) that `adjoint` takes, in their order."""
     strided, others = inputs(kernels)
-    saved = ["S", *(f"slot_{slot}" for slot in kernels.saved_slots)]
+    saved = ["S", *(names.slot(slot) for slot in kernels.saved_slots)]
     end = ["d_carry"] if kernels.has_decay else []
     through = through_tensors(kernels)
     given = [*others, *through, *saved, "ddS", *end, *hook_gradients(kernels)]
@@ -58,7 +59,7 @@ def adjoint(kernels: Kernels) -> str:
     through_chunk(body, late)
     store_adjoint(body)
     for name in kernels.trained:
-        end.add(f"tl.store(dknob_{name}_ptr + part + program, sum_{name})")
+        end.add(f"tl.store(d{names.knob(name)}_ptr + part + program, {names.knob_sum(name)})")
     return kernel("adjoint", [*strided, *others], strided, text, body, end)
 
 
@@ -67,9 +68,9 @@ def start_walk(text: Text) -> None:
     kernels = text.kernels
     text.one_sequence()
     text.load_knobs()
-    for name in ("S_bar", *(f"{slot}_bar" for slot in kernels.rule.slots)):
+    for name in ("S_bar", *(names.slot_bar(slot) for slot in kernels.rule.slots)):
         text.add(f"{name} = tl.zeros({text.state_size()}, tl.float32)")
-    text.add(*(f"sum_{name} = 0.0" for name in kernels.trained))
+    text.add(*(f"{names.knob_sum(name)} = 0.0" for name in kernels.trained))
 
 
 def load_walk(text: Text, state: bool) -> None:
@@ -88,8 +89,8 @@ def load_walk(text: Text, state: bool) -> None:
         text.load_state("S")
         text.add("S = S.to(tl.float32)")
     for slot in kernels.saved_slots:
-        text.load_state(f"slot_{slot}")
-        text.add(f"slot_{slot} = slot_{slot}.to(tl.float32)")
+        text.load_state(names.slot(slot))
+        text.add(f"{names.slot(slot)} = {names.slot(slot)}.to(tl.float32)")
     text.values()
 
 
@@ -102,7 +103,7 @@ def load_values(text: Text) -> str:
 
 def zero_signals(text: Text) -> None:
     for name in text.kernels.signals:
-        text.add(f"dsignal_{name} = tl.zeros([BC], tl.float32)")
+        text.add(f"d{names.signal(name)} = tl.zeros([BC], tl.float32)")
 
 
 def write_vjp(text: Text, U: str) -> None:
@@ -113,12 +114,14 @@ def write_vjp(text: Text, U: str) -> None:
         text.add(f"dS = {onto_state(text, text.scaled('k', text.by('to_end', U)), 'k')}")
     own = {"S": "(carry * S)" if kernels.has_decay else "S", "dS": "dS", "grad.S": "S_bar"}
     for slot in slots:
-        own |= {f"slots.{slot}": f"slot_{slot}", f"grad.slots.{slot}": f"{slot}_bar"}
+        own |= {f"slots.{slot}": names.slot(slot), f"grad.slots.{slot}": names.slot_bar(slot)}
     outputs = text.hook(graph, own, "dw", transposed=not text.rows)
     collect(text, outputs)
     zero = f"tl.zeros({text.state_size()}, tl.float32)"
     text.add(f"T_bar = {outputs.get('grad.S', zero)}", f"ddS = {outputs.get('grad.dS', zero)}")
-    text.add(*(f"{slot}_bar = {outputs.get(f'grad.slots.{slot}', zero)}" for slot in slots))
+    text.add(
+        *(f"{names.slot_bar(slot)} = {outputs.get(f'grad.slots.{slot}', zero)}" for slot in slots)
+    )
 
 
 def collect(text: Text, outputs: dict[str, str]) -> None:
@@ -193,5 +196,5 @@ def store_signals(text: Text, part: str) -> None:
     for name in text.kernels.signals:
         text.add(
             f"at = ({part} + n * H) * T + t * H + h",
-            f"tl.store(dsignal_{name}_ptr + at, dsignal_{name}, mask=t_ok)",
+            f"tl.store(d{names.signal(name)}_ptr + at, d{names.signal(name)}, mask=t_ok)",
         )

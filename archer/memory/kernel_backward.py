@@ -1,5 +1,6 @@
 """`backward`, the whole way back for a small head; see `triton_codegen`."""
 
+from archer.memory import names
 from archer.memory.kernel_adjoint import (
     hook_gradients,
     inputs,
@@ -26,7 +27,7 @@ from archer.memory.kernels import Kernels
 def backward_tensors(kernels: Kernels) -> tuple[list[str], list[str]]:
     """(tensors of [N, T, H, ...], others) that `backward` takes, in their order."""
     strided, others = inputs(kernels)
-    saved = ["S", *(f"slot_{slot}" for slot in kernels.saved_slots)]
+    saved = ["S", *(names.slot(slot) for slot in kernels.saved_slots)]
     decay = ["dg"] if kernels.has_decay else []
     given = [*others, *through_tensors(kernels), *saved, *decay, "dbeta", *hook_gradients(kernels)]
     return [*strided, "dq", "dk", "dv"], given
@@ -53,5 +54,5 @@ def backward(kernels: Kernels) -> str:
     store_gradients(body)
     store_rest(body)
     for name in kernels.trained:
-        end.add(f"tl.store(dknob_{name}_ptr + program, sum_{name})")
+        end.add(f"tl.store(d{names.knob(name)}_ptr + program, {names.knob_sum(name)})")
     return kernel("backward", [*strided, *others], strided, text, body, end)

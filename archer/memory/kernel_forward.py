@@ -1,5 +1,6 @@
 """The two kernels of the forward pass; see `triton_codegen`."""
 
+from archer.memory import names
 from archer.memory.kernel_text import Text, kernel, loop
 from archer.memory.kernels import Kernels
 
@@ -7,8 +8,8 @@ from archer.memory.kernels import Kernels
 def prepare_tensors(kernels: Kernels) -> tuple[list[str], list[str]]:
     """(tensors of [N, T, H, ...], others) that `prepare` takes, in their order."""
     decay = ["g"] if kernels.has_decay else []
-    signals = [f"signal_{name}" for name in kernels.signals]
-    knobs = [f"knob_{name}" for name in kernels.knobs]
+    signals = [names.signal(name) for name in kernels.signals]
+    knobs = [names.knob(name) for name in kernels.knobs]
     stored = [*kernels.scales, "X", *kernels.weights]
     return ["q", "k", "beta", *decay, *signals], [*knobs, *stored]
 
@@ -182,9 +183,9 @@ def towards_state(text: Text) -> None:
 def forward_tensors(kernels: Kernels) -> tuple[list[str], list[str]]:
     """(tensors of [N, T, H, ...], others) that `forward` takes, in their order."""
     decay = ["g"] if kernels.has_decay else []
-    signals = [f"signal_{name}" for name in kernels.signals]
-    knobs = [f"knob_{name}" for name in kernels.knobs]
-    saved = ["S", *(f"slot_{slot}" for slot in kernels.saved_slots)]
+    signals = [names.signal(name) for name in kernels.signals]
+    knobs = [names.knob(name) for name in kernels.knobs]
+    saved = ["S", *(names.slot(slot) for slot in kernels.saved_slots)]
     within = kernels.weights if kernels.single and kernels.folded else ("X", *kernels.weights)
     others = [*kernels.scales, *within, "Y", *saved]
     return ["q", "k", "v", "beta", *decay, *signals, "o"], [*knobs, *others]
@@ -201,7 +202,7 @@ def forward(kernels: Kernels) -> str:
     text, body = Text(kernels), Text(kernels, depth=2, rows=kernels.rows)
     text.one_sequence()
     text.load_knobs()
-    for name in ("S", *(f"slot_{slot}" for slot in kernels.rule.slots)):
+    for name in ("S", *(names.slot(slot) for slot in kernels.rule.slots)):
         text.add(f"{name} = tl.zeros({body.state_size()}, tl.float32)")
     text.add(loop("chunk", "M"))
     body.chunk()
@@ -221,7 +222,7 @@ def forward(kernels: Kernels) -> str:
     else:
         body.add(f"X = tl.load({body.at('X', 'square')})")
     body.state()
-    for name in ("S", *(f"slot_{slot}" for slot in kernels.saved_slots)):
+    for name in ("S", *(names.slot(slot) for slot in kernels.saved_slots)):
         # before the first chunk it is zero, and nobody reads it
         body.add(
             f"tl.store({body.at(name, 'state')}, {name}.to({name}_ptr.dtype.element_ty),"
@@ -291,7 +292,7 @@ def write(text: Text, U: str) -> None:
         text.add(f"S = {onto_state(text, *added, 'S')}")
         return
     text.add(f"dS = {onto_state(text, *added)}")
-    own = {"S": "S", "dS": "dS"} | {f"slots.{s}": f"slot_{s}" for s in kernels.rule.slots}
+    own = {"S": "S", "dS": "dS"} | {f"slots.{s}": names.slot(s) for s in kernels.rule.slots}
     outputs = text.hook(kernels.rule.write, own, "w", transposed=not text.rows)
     text.add(f"S = {outputs['S']}")
-    text.add(*(f"slot_{slot} = {outputs[f'slots.{slot}']}" for slot in kernels.rule.slots))
+    text.add(*(f"{names.slot(slot)} = {outputs[f'slots.{slot}']}" for slot in kernels.rule.slots))

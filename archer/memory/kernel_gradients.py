@@ -1,5 +1,6 @@
 """`gradients`, the kernel that finishes the backward pass of a chunk; see `triton_codegen`."""
 
+from archer.memory import names
 from archer.memory.kernel_adjoint import (
     hook_gradients,
     inputs,
@@ -30,7 +31,7 @@ def gradients(kernels: Kernels) -> str:
     text.one_chunk()
     text.chunk()
     text.load_knobs()
-    text.add(*(f"sum_{name} = 0.0" for name in kernels.trained))
+    text.add(*(f"{names.knob_sum(name)} = 0.0" for name in kernels.trained))
     zero_signals(text)
     text.load_beta()
     text.load_decay()
@@ -54,7 +55,7 @@ def gradients(kernels: Kernels) -> str:
         store_gradients(end)
     store_rest(end)
     for name in kernels.trained:
-        end.add(f"tl.store(dknob_{name}_ptr + program * M + chunk, sum_{name})")
+        end.add(f"tl.store(d{names.knob(name)}_ptr + program * M + chunk, {names.knob_sum(name)})")
     return kernel("gradients", [*strided, *others], strided, text, body, end)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from archer.memory import names
 from archer.memory.cheaper import cheaper
 from archer.memory.emit import Emitter
 from archer.memory.kernels import Kernels
@@ -39,8 +40,8 @@ class Text:
         axis = "[:, None]" if transposed else "[None, :]"
         inputs = {
             **own,
-            **{f"knob.{name}": f"knob_{name}" for name in self.kernels.knobs},
-            **{f"signal.{name}": f"signal_{name}{axis}" for name in self.kernels.signals},
+            **{f"knob.{name}": names.knob(name) for name in self.kernels.knobs},
+            **{f"signal.{name}": f"{names.signal(name)}{axis}" for name in self.kernels.signals},
             "step": "step",
         }
         outputs = emitter.run(cheaper(graph), inputs)
@@ -207,11 +208,11 @@ class Text:
 
     def load_knobs(self) -> None:
         for name in self.kernels.knobs:
-            self.add(f"knob_{name} = tl.load(knob_{name}_ptr + program)")
+            self.add(f"{names.knob(name)} = tl.load({names.knob(name)}_ptr + program)")
 
     def load_signals(self) -> None:
         for name in self.kernels.signals:
-            self.load_vector(f"signal_{name}")
+            self.load_vector(names.signal(name))
 
     def load_state(self, name: str) -> None:
         """A tile of what was on chip, saved as [N H, M, d_k, d_v]: ddS or a state before.
@@ -251,11 +252,11 @@ class Text:
         """Add a hook's gradients of knobs and signals to their sums."""
         for name in self.kernels.trained:
             if f"grad.knob.{name}" in outputs:
-                self.add(f"sum_{name} += {outputs[f'grad.knob.{name}']}")
+                self.add(f"{names.knob_sum(name)} += {outputs[f'grad.knob.{name}']}")
         for name in self.kernels.signals:
             if f"grad.signal.{name}" in outputs:
                 row = outputs[f"grad.signal.{name}"]
-                self.add(f"dsignal_{name} += tl.sum({row}, 0)")
+                self.add(f"d{names.signal(name)} += tl.sum({row}, 0)")
 
 
 def loop(name: str, turns: str) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from archer.memory import names
 from archer.memory.generated import Compiled
 from archer.memory.kernel_adjoint import adjoint_tensors
 from archer.memory.kernel_backward import backward_tensors
@@ -23,8 +24,8 @@ class Launch:
     def __init__(self, compiled: Compiled, tensors: tuple[Tensor | None, ...]) -> None:
         self.compiled, self.kernels = compiled, compiled.kernels
         self.names = (
-            *(f"knob_{name}" for name in self.kernels.knobs),
-            *(f"signal_{name}" for name in self.kernels.signals),
+            *(names.knob(name) for name in self.kernels.knobs),
+            *(names.signal(name) for name in self.kernels.signals),
         )
         named = zip(("q", "k", "v", "beta", "g", *self.names), tensors, strict=True)
         self.inputs = {name: _rows(tensor) for name, tensor in named if tensor is not None}
@@ -61,12 +62,12 @@ class Launch:
         tiles = self.programs, self.M, shape.block_c
         widths = {"E": shape.d_k, "Y": shape.d_v}
         widths |= dict.fromkeys(("X", "L", "W"), shape.block_c)
-        names = {"Y", *kernels.weights}
+        rows = {"Y", *kernels.weights}
         if not (kernels.single and kernels.folded):
-            names.add("X")
+            rows.add("X")
         kept = {name: self.new(*tiles, dtype=torch.float32) for name in kernels.scales}
-        kept |= {name: self.new(*tiles, widths[name]) for name in sorted(names)}
-        states = "S", *(f"slot_{slot}" for slot in kernels.saved_slots)
+        kept |= {name: self.new(*tiles, widths[name]) for name in sorted(rows)}
+        states = "S", *(names.slot(slot) for slot in kernels.saved_slots)
         size = self.programs, self.M, shape.d_k, shape.d_v
         return kept | {name: self.new(*size) for name in states}
 
@@ -87,8 +88,8 @@ class Launch:
     def _hook_sums(self, parts: int, knobs: tuple[int, ...]) -> dict[str, Tensor]:
         """Room for the gradients of signals and knobs, by parts that are added up later."""
         kernels, each, fp32 = self.kernels, (self.N, self.T, self.H), torch.float32
-        sums = {f"dsignal_{s}": self.new(parts, *each, dtype=fp32) for s in kernels.signals}
-        return sums | {f"dknob_{k}": self.new(*knobs, dtype=fp32) for k in kernels.trained}
+        sums = {f"d{names.signal(s)}": self.new(parts, *each, dtype=fp32) for s in kernels.signals}
+        return sums | {f"d{names.knob(k)}": self.new(*knobs, dtype=fp32) for k in kernels.trained}
 
     def _single(self, grad: Tensor, found: dict[str, Tensor]) -> dict[str, Tensor]:
         sums = self._hook_sums(1, (self.N, self.H))
@@ -108,7 +109,7 @@ class Launch:
         local = self._hook_sums(1, (self.N, self.H, self.M))
         chunks = (self.programs * self.M,)
         self._launch("gradients", chunks, gradients_tensors(kernels), work | found | local)
-        knobs = {f"dknob_{name}" for name in kernels.trained}
+        knobs = {f"d{names.knob(name)}" for name in kernels.trained}
         return {n: walked[n].sum(0) + (x.sum(-1) if n in knobs else x[0]) for n, x in local.items()}
 
     def _launch(

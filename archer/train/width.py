@@ -1,5 +1,7 @@
 """How many members fit on a device at a time."""
 
+import gc
+
 import torch
 
 from archer.model.config import ModelConfig
@@ -17,6 +19,8 @@ def fitting(
     """The members that can train side by side; None, for any number, on a CPU."""
     if device.type == "cpu":
         return None
+    gc.collect()  # what an earlier population held, recordings and their memory too
+    torch.cuda.empty_cache()
     free, _ = torch.cuda.mem_get_info(device)
     in_turn = isinstance(rule, Peer) and not rule.side_by_side
     most = IN_TURN if in_turn else WIDEST

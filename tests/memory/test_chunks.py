@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from archer.memory import names
 from archer.memory.chunkwise import Inputs
 from archer.memory.chunkwise import _Memory as Engine
 from archer.memory.fused import launch_shape
@@ -60,7 +61,7 @@ def test_every_step_from_the_kernels_own_state(name):
     weights = engine._local((all_scores * D**-0.5).masked_fill(~masks, 0.0), given)
     for n in range(T // C):
         S = saved(launch, "S", n)
-        slots = {slot: saved(launch, f"slot_{slot}", n) for slot in compiled.kernels.saved_slots}
+        slots = {slot: saved(launch, names.slot(slot), n) for slot in compiled.kernels.saved_slots}
         K, B = chunk(k, n), chunk(beta[..., None], n)
         A = (B * (K @ K.mT)).tril(-1) + torch.eye(C).double()
         Y = torch.linalg.solve(A, B * (chunk(v, n) - K @ S))
@@ -71,7 +72,7 @@ def test_every_step_from_the_kernels_own_state(name):
         after, slots = engine._write(S, K.mT @ Y, slots, n, given)
         close(saved(launch, "S", n + 1), after, f"S after chunk {n}")
         for slot, value in slots.items():
-            close(saved(launch, f"slot_{slot}", n + 1), value, f"{slot} after chunk {n}")
+            close(saved(launch, names.slot(slot), n + 1), value, f"{slot} after chunk {n}")
 
 
 def close(found: Tensor, exact: Tensor, what: str) -> None:

@@ -166,6 +166,30 @@ def test_a_users_own_rule_goes_through_the_same_generator(way: str) -> None:
     assert_equal_to_engine(Call(trace(Everything), T=23, C=8))
 
 
+class Awkward(Rule):
+    """Names of its own like those that the kernels use, or make of others."""
+
+    slots = ("T", "bar_T", "S_bar")
+    x = Knob(0.9, low=0.0, high=1.0)
+    x_ptr = Knob(0.5, low=0.0, high=1.0)
+    eta = Signal("sigmoid")
+    eta_t = Signal("sigmoid")
+    deta = Signal("sigmoid")
+
+    def gate(self, U, p):
+        return U * p.eta[:, None] * (1.0 + p.eta_t[:, None] * p.deta[:, None])
+
+    def write(self, S, dS, slots, p):
+        T = p.x * slots.T + dS
+        bar_T = p.x_ptr * slots.bar_T + T
+        S_bar = 0.5 * slots.S_bar + bar_T * S
+        return S + T + bar_T + 0.1 * S_bar, {"T": T, "bar_T": bar_T, "S_bar": S_bar}
+
+
+def test_a_rule_may_use_any_names(way: str) -> None:
+    assert_equal_to_engine(Call(trace(Awkward)))
+
+
 def test_reductions_over_values_keep_them_in_one_program(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "PROGRAMS_TO_FILL", 10**6)
     wide = {"d_v": 64, "T": 20}
