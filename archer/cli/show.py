@@ -63,7 +63,8 @@ def show_results(results: "Results") -> None:
     )
     console.print(terminal_table(study))
     if study.seeds > 1:
-        console.print(f"\n± half of the 95 % interval of the mean over {study.seeds} seeds")
+        end = "the farther end of the 95 % interval of the mean"
+        console.print(f"\n± to {end} over {study.seeds} seeds")
     console.print("")
     for note in notes(study):
         console.print(f"- {note}", markup=False)

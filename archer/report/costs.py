@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from archer.mad.trained import trained
 from archer.report.claims.details import seconds_per_step
 from archer.report.study import Study
 from archer.rules.load import BUILTIN, load_rule
@@ -27,9 +28,10 @@ class Cost:
 def costs(study: Study) -> list[Cost]:
     """One per rule, in the table's order.
 
-    A trial that is identical to another rule's was not trained, and costs nothing here.
+    A trial that is identical to another's in the table was not trained, and costs nothing here.
     """
-    own = study.trials[study.trials["identical_to"].isna() & study.trials["seconds"].notna()]
+    own = trained(study.trials)
+    own = own[own["seconds"].notna()]
     own = own[own["steps"] > 0] if "steps" in own else own.iloc[:0]
     per_step = seconds_per_step(own, "rule")
     base = per_step.get(study.baseline or "")

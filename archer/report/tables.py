@@ -22,7 +22,7 @@ def cells(study: Study) -> pd.DataFrame:
 
 
 def with_spread(study: Study) -> pd.DataFrame:
-    """`cells`; with several seeds, below each mean half of its 95 % interval: "0.442\n±0.010"."""
+    """`cells`; with several seeds, below each mean `half_width`: "0.442\n±0.010"."""
     text = cells(study)
     if study.seeds == 1:
         return text
@@ -34,8 +34,14 @@ def with_spread(study: Study) -> pd.DataFrame:
 
 
 def half_width(facts: Facts) -> float:
-    """Half of the 95 % interval; nan where there is none."""
-    return (facts.high - facts.low) / 2
+    """Half of the 95 % interval; nan where there is none.
+
+    Where it was cut at a bound of scores, the distance to its farther end: mean and width then
+    still cover it.
+    """
+    if math.isnan(facts.low):
+        return math.nan
+    return max(facts.high - facts.score, facts.score - facts.low)
 
 
 def cells_frame(study: Study) -> pd.DataFrame:

@@ -106,3 +106,12 @@ def test_cells_csv_holds_mean_deviation_and_interval(made):
     assert (delta["n"], delta["method"], delta["protocol"]) == (3, "t", "strict")
     assert (delta["row"], delta["column"]) == ("delta_net_4layer", "Memorize")
     assert found.loc["gated_delta", ["mean", "low", "high"]].isna().all()
+
+
+def test_behind_the_mean_of_a_cut_interval_stands_the_way_to_its_farther_end(made):
+    seeds = [0.95, 0.99, 1.0]
+    study = Study.of(made({("delta", "memorization"): seeds}, seeds=3))
+    mean = sum(seeds) / 3
+    low, high = stats.t.interval(0.95, 2, mean, stats.sem(seeds))
+    assert high > 1
+    assert with_spread(study).loc[:, "Memorize"].tolist() == [f"{mean:.3f}\n±{mean - low:.3f}"]

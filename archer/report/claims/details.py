@@ -69,16 +69,23 @@ class Details:
         )
 
     def spreads(self, row: str, column: str) -> tuple[float, ...]:
-        """What may stand behind +-: deviation, standard error, half of the 95 % interval, also
-        where the interval was cut at a bound of scores."""
-        low, high = self.over_seeds(row, column, "low"), self.over_seeds(row, column, "high")
-        halves = tuple((above - below) / 2 for below, above in zip(low, high, strict=True))
-        found = *self.over_seeds(row, column), *halves
+        """What may stand behind +-: deviation, standard error, half of the 95 % interval; where it
+        was cut at a bound of scores, the distance to its farther end."""
+        found = *self.over_seeds(row, column), *self._to_the_farther_end(row, column)
         n = len(self.cell(row, column))
         if n < 2:
             return found
         error = found[0] / n**0.5
         return *found, error, float(stats.t.ppf(0.975, n - 1)) * error
+
+    def _to_the_farther_end(self, row: str, column: str) -> tuple[float, ...]:
+        low, high = self.over_seeds(row, column, "low"), self.over_seeds(row, column, "high")
+        ends = tuple(zip(low, high, strict=True))
+        seeds = self.cell(row, column)
+        if seeds.empty:
+            return tuple((above - below) / 2 for below, above in ends)
+        mean = float(seeds.mean())
+        return tuple(max(above - mean, mean - below) for below, above in ends)
 
     @property
     def has_times(self) -> bool:
@@ -112,6 +119,8 @@ def seconds_per_step(trials: pd.DataFrame, by: str) -> dict[str, float]:
 
     trials: seconds, steps, setting and `by`, the column that tells rows apart.
     """
+    if trials.empty:
+        return {}
     sums = trials.groupby(["setting", by])[["seconds", "steps"]].sum().unstack(by).dropna()
     seconds, steps = (dict(pd.DataFrame(sums[name]).sum()) for name in ("seconds", "steps"))
     return {str(row): float(seconds[row]) / float(steps[row]) for row in seconds if steps[row]}
@@ -182,11 +191,14 @@ def _learned(
 
 
 def _steps(trials: pd.DataFrame) -> pd.DataFrame:
-    """Own trainings only: what is identical to another rule's was not trained."""
+    """Each training once: what is identical to another's in the table was not trained."""
+    # loads torch, which a table alone does not need
+    from archer.mad.trained import trained
+
     wanted = ["row", "setting", "seconds", "steps"]
     if not set(wanted) <= set(trials):
         return Details().steps
-    own = trials[trials["identical_to"].isna()] if "identical_to" in trials else trials
+    own = trained(trials)
     own = own[own["seconds"].notna() & (own["steps"] > 0)]
     return own[wanted]
 
