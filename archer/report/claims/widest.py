@@ -30,6 +30,7 @@ WIDEST = re.compile(
 )
 
 
+Couples = tuple[tuple[str, str], ...]
 _OF_FIELD = ("spread", "range", "variation", "gap", "difference", "swing", "effect")
 
 
@@ -74,7 +75,7 @@ class _Said:
     task: str
     subject: str | None
     base: str | None
-    couples: tuple[tuple[str, str], ...]
+    couples: Couples
     sign: int
     largest: bool
     verb: bool
@@ -85,7 +86,9 @@ class _Said:
         return self.sign * difference if self.sign else abs(difference)
 
     def ranked(self, answer: str, sizes: tuple[tuple[str, float], ...]) -> list[Widest]:
-        """The smallest loss is the smallest of all, or of those that are losses."""
+        """The smallest loss is the smallest of all, or of those that are losses; none of one."""
+        if len(sizes) < 2:
+            return []
         ways = [Widest(answer, sizes, self.largest)]
         some = tuple((name, size) for name, size in sizes if size > 0)
         if self.sign and not self.largest and answer in dict(some):
@@ -133,9 +136,6 @@ def _read(clause: Clause, match: re.Match[str]) -> _Said | None:
     return _Said(clause.table, task, subject, base, couples, sign, largest, verb, of_field)
 
 
-Couples = tuple[tuple[str, str], ...]
-
-
 def _who(
     clause: Clause, models: list[tuple[int, Mention]], match: re.Match[str]
 ) -> tuple[str | None, str | None, Couples]:
@@ -143,18 +143,26 @@ def _who(
     base = clause.context.base.single if clause.context.base else clause.table.baseline
     names = [name for _, m in models for name in m.names]
     if not models and clause.context.subject is not None:
-        names = [clause.context.subject.single or ""]
-    if len(names) != 2:
-        subject = names[0] if len(names) == 1 and names[0] else None
-        alone = subject and base and subject != base
-        return subject, base, (((subject, base),) if subject and base and alone else ())
-    first, second = names
-    ahead = [m.single for end, m in models if end <= match.start()]
-    if match["verb"] and ahead and ahead[-1]:
-        other = second if ahead[-1] == first else first
-        return ahead[-1], other, ((ahead[-1], other),)
-    subject = None if base not in names else first if second == base else second
-    return subject, base, ((first, second), (second, first))
+        names = [name for name in (clause.context.subject.single,) if name]
+    if len(names) == 2:
+        ahead = [m.single for end, m in models if end <= match.start() and match["verb"]]
+        return _of_two(names[0], names[1], ahead[-1] if ahead else None, base)
+    subject = names[0] if len(names) == 1 else None
+    couple = (subject, base) if subject and base and subject != base else None
+    return subject, base, (couple,) if couple else ()
+
+
+def _of_two(
+    first: str, second: str, ahead: str | None, base: str | None
+) -> tuple[str | None, str | None, Couples]:
+    """Who stands before the verb is its subject; without one, the couple may be either way."""
+    if ahead:
+        other = second if ahead == first else first
+        return ahead, other, ((ahead, other),)
+    either = ((first, second), (second, first))
+    if base not in (first, second):
+        return None, base, either
+    return first if second == base else second, base, either
 
 
 def _over_tasks(said: _Said, clause: Clause) -> list[Statement]:

@@ -129,3 +129,9 @@ def test_who_is_said_to_lose_most_loses():
 def test_the_smallest_loss_may_be_one_of_the_losses():
     assert said("Momentum loses least on Context Recall (-0.05).") == ["confirmed"]
     assert said("Momentum loses least on Noisy Recall (-0.10).") == ["refuted"]
+
+
+def test_of_two_rules_only_the_tasks_can_be_ranked():
+    two = TABLE[TABLE["rule"] != "gated_delta"]
+    for task, status in (("Noisy Recall", "confirmed"), ("Context Recall", "refuted")):
+        assert [v.status for v in verify(f"Momentum loses most on {task}.", two)] == [status]
