@@ -1,19 +1,20 @@
 """Two result folders side by side: what changed, by how much, and whether beyond noise."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Hashable
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from archer.errors import ArcherError
 from archer.report.study import Study
-from archer.stats import compare as compare_rules
-from archer.stats import holm
+from archer.stats import Pairs, judged, paired_differences
 
-ALPHA = 0.05
 MOST = 8  # names listed of what only one side has
+SAID = {"different": "beyond noise", "identical by construction": "unchanged"}
 SETUP = ("preset", "precision", "device", "heads", "dim", "chunk_size", "output_gate")
 
 
@@ -22,8 +23,9 @@ class Change:
     """One cell in both folders, over the settings and seeds they share; numbers of B minus A.
 
     a, b: means over the shared seeds; low, high: 95 % interval of the paired difference; p: Holm
-    over the rules of the task. verdict: "beyond noise", "equivalent", "cannot tell", "one seed",
-    "unchanged" (every score is the same number) or "nothing shared". why: what limits the verdict.
+    over the rules of the task, and so is the p of equivalence. verdict: "beyond noise",
+    "equivalent", "cannot tell", "one seed", "unchanged" (every score is the same number) or
+    "nothing shared". why: what limits the verdict.
     """
 
     rule: str
@@ -78,40 +80,14 @@ class Comparison:
 
     def _task(self, task: str) -> list[Change]:
         column = self.a.tasks[task]
-        found = [self._change(rule, task, column) for rule in self.rules]
-        p = holm([change.p for change in found])  # one family per task, as everywhere in Archer
-        return [_judged(change, float(x)) for change, x in zip(found, p, strict=True)]
-
-    def _change(self, rule: str, task: str, column: str) -> Change:
-        shared = self._shared(rule, task)
-        if shared.empty:
-            return _unjudged(rule, column, "nothing shared", "no setting in common")
-        lost = shared.loc[shared.isna().any(axis=1), "seed"].nunique()
-        if lost:  # those that are left went well: their difference would flatter who lost some
-            reason = f"cannot tell: {lost} of {shared['seed'].nunique()} seeds have no score"
-            return _unjudged(rule, column, "cannot tell", reason)
-        frame = pd.concat([_side(shared, side, task, column) for side in ("A", "B")])
-        row = compare_rules(frame, "A").iloc[0]
-        kept = shared[shared.groupby("setting")["seed"].transform("nunique") == row["n"]]
-        a, b = kept["accuracy_a"].mean(), kept["accuracy_b"].mean()
-        verdict = str(row["verdict"])
-        why, p = row["statement"] if isinstance(row["statement"], str) else None, float(row["p"])
-        if (shared["accuracy_a"] == shared["accuracy_b"]).all():
-            verdict, why, p = "unchanged", None, math.nan
-        return Change(
-            rule,
-            column,
-            float(a),
-            float(b),
-            float(row["difference"]),
-            float(row["low"]),
-            float(row["high"]),
-            p,
-            int(row["n"]),
-            int(row["settings"]),
-            verdict,
-            why,
-        )
+        cells = {rule: self._shared(rule, task) for rule in self.rules}
+        why_not = {rule: _why_not(shared) for rule, shared in cells.items()}
+        kept = {rule: shared for rule, shared in cells.items() if why_not[rule] is None}
+        told = _told(kept, column)  # one family per task, as everywhere in Archer
+        return [
+            told[rule] if gap is None else Change(rule, column, *(math.nan,) * 6, 0, 0, *gap)
+            for rule, gap in why_not.items()
+        ]
 
     def _shared(self, rule: str, task: str) -> pd.DataFrame:
         """What both were run on: setting, seed, accuracy_a and accuracy_b, NaN without a score."""
@@ -162,16 +138,47 @@ def _values(trials: pd.DataFrame, name: str) -> str:
     return ", ".join(map(str, trials[name].unique())) if name in trials else "unknown"
 
 
-def _unjudged(rule: str, column: str, verdict: str, why: str) -> Change:
-    """A cell without numbers."""
-    return Change(rule, column, *(math.nan,) * 6, 0, 0, verdict, why)
+def _why_not(shared: pd.DataFrame) -> tuple[str, str] | None:
+    """Verdict and reason of a cell that gets no numbers."""
+    if shared.empty:
+        return "nothing shared", "no setting in common"
+    lost = shared.loc[shared.isna().any(axis=1), "seed"].nunique()
+    if lost:  # those that are left went well: their difference would flatter who lost some
+        seeds = shared["seed"].nunique()
+        return "cannot tell", f"cannot tell: {lost} of {seeds} seeds have no score"
+    return None
 
 
-def _judged(change: Change, p: float) -> Change:
-    verdict = change.verdict
-    if verdict in ("different", "cannot tell"):
-        verdict = "beyond noise" if p < ALPHA else "cannot tell"
-    return Change(**vars(change) | {"p": p, "verdict": verdict})
+def _told(cells: dict[str, pd.DataFrame], column: str) -> dict[str, Change]:
+    """A change per rule; `cells` is the family that p-values are corrected over."""
+    table = judged([_pairs(shared) for shared in cells.values()])
+    rows = zip(cells.items(), table.to_dict("records"), strict=True)
+    return {rule: _change(rule, column, shared, row) for (rule, shared), row in rows}
+
+
+def _pairs(shared: pd.DataFrame) -> Pairs:
+    """B minus A per seed; the very same numbers are no sample of anything: they are not tested."""
+    same = bool((shared["accuracy_a"] == shared["accuracy_b"]).all())
+    return replace(paired_differences(_side(shared, "b"), _side(shared, "a")), same=same)
+
+
+def _change(rule: str, column: str, shared: pd.DataFrame, row: dict[Hashable, Any]) -> Change:
+    kept = shared[shared.groupby("setting")["seed"].transform("nunique") == row["n"]]
+    verdict, why = SAID.get(row["verdict"], row["verdict"]), row["statement"]
+    return Change(
+        rule,
+        column,
+        float(kept["accuracy_a"].mean()),
+        float(kept["accuracy_b"].mean()),
+        row["difference"],
+        row["low"],
+        row["high"],
+        row["p_holm"],
+        row["n"],
+        row["settings"],
+        verdict,
+        why if isinstance(why, str) and verdict != "unchanged" else None,
+    )
 
 
 def _scores(study: Study, rule: str, task: str) -> pd.DataFrame:
@@ -180,7 +187,6 @@ def _scores(study: Study, rule: str, task: str) -> pd.DataFrame:
     return chosen[["setting", "seed", "accuracy"]]
 
 
-def _side(shared: pd.DataFrame, side: str, task: str, column: str) -> pd.DataFrame:
-    """One folder's scores as `archer.stats` reads them: the folder is the rule."""
-    frame = shared[["setting", "seed"]].assign(accuracy=shared[f"accuracy_{side.lower()}"])
-    return frame.assign(rule=side, row=side, task=task, column=column)
+def _side(shared: pd.DataFrame, side: str) -> pd.DataFrame:
+    """One folder's scores as `archer.stats` pairs them."""
+    return shared[["setting", "seed"]].assign(accuracy=shared[f"accuracy_{side}"])

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from optuna import Study
     from optuna.distributions import BaseDistribution
     from optuna.samplers import BaseSampler
+    from optuna.trial import FrozenTrial
 
 Kind = Literal["random", "tpe"]
 BATCH = 8  # suggestions at a time: they are trained side by side; the first batch is random
@@ -114,13 +115,26 @@ def _suggestion(
         return known[number].params
     # On a copy, then entered whole: a search killed in between has no half of a suggestion.
     copy = optuna.create_study(direction="maximize", sampler=_sampler(kind, seed, number))
-    copy.add_trials(known)
+    copy.add_trials(_seen(known, number))
     values = {name: _rounded(value, space[name]) for name, value in copy.ask(space).params.items()}
-    entry = optuna.trial.create_trial(
-        state=optuna.trial.TrialState.RUNNING, params=values, distributions=space
-    )
-    study.add_trial(entry)
+    study.add_trial(_running(values, space))
     return values
+
+
+def _seen(known: list["FrozenTrial"], number: int) -> list["FrozenTrial"]:
+    """The trials before that number: whole batches with their values, its own batch without.
+
+    A search that ended within this batch has values of some of it; one that never stopped had not.
+    """
+    whole = number // BATCH * BATCH
+    return [*known[:whole], *(_running(t.params, t.distributions) for t in known[whole:])]
+
+
+def _running(values: dict[str, Any], space: dict[str, Any]) -> "FrozenTrial":
+    import optuna
+
+    state = optuna.trial.TrialState.RUNNING
+    return optuna.trial.create_trial(state=state, params=values, distributions=space)
 
 
 def _sampler(kind: Kind, seed: int, number: int) -> "BaseSampler":

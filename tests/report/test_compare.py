@@ -2,11 +2,13 @@
 
 import math
 
+import pandas as pd
 import pytest
 
 from archer.errors import ArcherError
 from archer.report.compare import Comparison
 from archer.report.study import Study
+from archer.stats import compare
 
 RECALL, MEMORIZE = "in-context-recall", "memorization"
 SIX = [0.500, 0.511, 0.493, 0.504, 0.487, 0.508]
@@ -39,6 +41,48 @@ def test_holm_is_over_the_rules_of_the_task(made):
     alone = changes(made, one, {("delta", RECALL): up})[1]["delta", "Context Recall"]
     both = changes(made, two, dict.fromkeys(two, up))[1]["delta", "Context Recall"]
     assert both.p == pytest.approx(2 * alone.p)
+
+
+FIVE = ("delta", "gated_delta", "momentum", "adam", "decay")
+SLIGHT = (0.0018, -0.0054, 0.0072, 0.0081, -0.0027)  # equivalence alone: p = 0.027, of five 0.13
+
+
+def shifted(made, rules, by, unchanged=()):
+    """Rules' changes on one task, all by the same differences, beside some that did not change."""
+    base = SIX[: len(by)]
+    a = {(rule, RECALL): base for rule in (*rules, *unchanged)}
+    up = [x + d for x, d in zip(base, by, strict=True)]
+    found = changes(made, a, a | {(rule, RECALL): up for rule in rules}, len(by))[1]
+    return [found[rule, "Context Recall"] for rule in rules]
+
+
+def test_equivalence_is_corrected_over_the_rules_too(made):
+    assert [c.verdict for c in shifted(made, FIVE[:1], SLIGHT)] == ["equivalent"]
+    assert [c.verdict for c in shifted(made, FIVE, SLIGHT)] == ["cannot tell"] * 5
+
+
+def test_it_judges_as_the_statistics_of_one_table_do(made):
+    """The same differences, as rules beside a baseline of one run."""
+    sides = dict.fromkeys(FIVE, SLIGHT) | {"base": (0.0,) * 5}
+    rows = [
+        (rule, "setting", seed, SIX[seed] + d)
+        for rule, by in sides.items()
+        for seed, d in enumerate(by)
+    ]
+    frame = pd.DataFrame(rows, columns=["rule", "setting", "seed", "accuracy"])
+    table = compare(frame.assign(row=frame["rule"], task="t", column="T"), "base")
+    found = shifted(made, FIVE, SLIGHT)
+    assert [c.verdict for c in found] == list(table["verdict"])
+    assert [c.why for c in found] == list(table["statement"])
+    assert [c.p for c in found] == pytest.approx(list(table["p_holm"]))
+
+
+def test_what_limits_a_verdict_knows_how_many_rules_there_are(made):
+    """Six seeds can reach 0.03 by the sign-flip test, which is enough for one rule only."""
+    up = [0.1 + 0.02 * (-1) ** i for i in range(6)]
+    assert shifted(made, FIVE[:1], up)[0].why is None
+    assert shifted(made, FIVE[:1], up, unchanged=FIVE[1:])[0].why is None
+    assert [c.why.split(":")[0] for c in shifted(made, FIVE[:2], up)] == ["6 seeds"] * 2
 
 
 def test_few_seeds_claim_nothing_and_say_why(made):

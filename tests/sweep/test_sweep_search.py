@@ -123,6 +123,19 @@ def test_a_longer_search_begins_as_the_shorter_one(tmp_path):
         assert find(BATCH, store=store) == short[:BATCH]
 
 
+@pytest.mark.parametrize("first", [BATCH + 4, 2 * BATCH + 1])
+def test_one_that_ended_within_a_batch_goes_on_to_the_points_of_one_that_did_not(first, tmp_path):
+    """The members of that batch that have values by now had none when the rest is suggested."""
+
+    def evaluate(points):  # one of the values is missing: no value is not a running trial either
+        return [math.nan if i == 1 else value(point) for i, point in enumerate(points)]
+
+    whole = find(3 * BATCH, evaluate=evaluate)
+    with open_store(tmp_path) as store:
+        assert find(first, evaluate=evaluate, store=store) == whole[:first]
+        assert find(3 * BATCH, evaluate=evaluate, store=store) == whole
+
+
 def test_another_name_is_another_search(tmp_path):
     with open_store(tmp_path) as store:
         one = find(BATCH, store=store)

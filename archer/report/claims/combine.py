@@ -34,6 +34,20 @@ class Any:
 
 
 @dataclass(frozen=True)
+class Agreed:
+    """Readings of which none is the likelier: what all of them say, and nothing otherwise."""
+
+    parts: tuple[Statement, ...]
+
+    def judge(self, table: ScoreTable) -> Outcome:
+        outcomes = [part.judge(table) for part in self.parts]
+        if len({outcome.status for outcome in outcomes}) == 1:
+            return outcomes[0]
+        false = [outcome.note for outcome in outcomes if outcome.status == "refuted"]
+        return Outcome("unchecked", note=f"not in every reading: {false[0]}" if false else None)
+
+
+@dataclass(frozen=True)
 class Not:
     """The part does not hold."""
 

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-_UP_VERB = (
+UP_VERB = (
     r"improv(?:es?|ed|ing)|gain(?:s|ed|ing)?|ris(?:es?|ing|en)|rose|"
     r"increas(?:es?|ed|ing)|climb(?:s|ed|ing)?|"
     r"grows?|grew|growing|jump(?:s|ed|ing)?|lift(?:s|ed|ing)?|boost(?:s|"
@@ -28,7 +28,7 @@ _UP_ADJ = (
     r"improvements?|increase|gains?|lift|boost|jump|rise|benefit|uplift|"
     r"positive(?= (?:on|for|in|across) T)|uptick|increment|bonus|surplus|headroom"
 )
-_DOWN_VERB = (
+DOWN_VERB = (
     r"drop(?:s|ped|ping)?|fall(?:s|en|ing)?|fell|decreas(?:es?|ed|ing)|"
     r"declin(?:es?|ed|ing)|degrad(?:es?|ed|ing)|"
     r"reduc(?:es?|ed|ing)|hurt(?:s|ing)?|harm(?:s|ed|ing)?|damag(?:es?|"
@@ -76,7 +76,7 @@ class Trigger:
 
 _ALL = re.compile(
     rf"(?P<up_arrow>↑|▲)|(?P<down_arrow>↓|▼)|\b(?:(?P<up_over>{_UP_OVER})|"
-    rf"(?P<down_over>{_DOWN_OVER})|(?P<up_verb>{_UP_VERB})|(?P<down_verb>{_DOWN_VERB})"
+    rf"(?P<down_over>{_DOWN_OVER})|(?P<up_verb>{UP_VERB})|(?P<down_verb>{DOWN_VERB})"
     rf"|"
     rf"(?P<up_adj>{_UP_ADJ})|(?P<down_adj>{_DOWN_ADJ})|(?P<even>{_EVEN}))(?!\w)"
 )

@@ -49,7 +49,8 @@ class Found:
 
 # What a split left over of a construction that the grammar does not follow.
 _SHARD = re.compile(
-    r"(?:all|none|some|most|both|either|any|everyone|everything|nothing|of (?!M\d|\d$).*|"
+    r"(?:all|none|some|most|both|either|any|everyone|everything|nothing|"
+    r"of (?!M\d|\d$|(?:its )?T\d+ : ).*|"
     r"(?:if|unless|ignoring|leaving|discounting|disregarding|dropping(?! M\d+ [a-z])|"
     r"setting aside|without|were|"
     r"suppose|supposing|assuming|provided|once|until|in case)\b.*|"

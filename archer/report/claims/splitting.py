@@ -7,6 +7,7 @@ from archer.report.claims import rankings
 from archer.report.claims.clause import Context
 from archer.report.claims.grammar import triggers
 from archer.report.claims.mentions import Skeleton
+from archer.report.claims.scopes import MOST
 
 _VERB = (
     r"(?:(?:clearly |slightly |also |even |only |just |again |then |"
@@ -74,6 +75,7 @@ def clauses(s: Skeleton, here: Context) -> tuple[list[str], Context]:
         text,
     )
     text = re.sub(r"^((?:of|among|amongst|within|out of) M\d+), (?=M)", r"\1 : ", text)
+    text = re.sub(rf"^((?:of|among|amongst|within) (?:its )?T\d+), (?=M\d+ {MOST})", r"\1 : ", text)
     text = re.sub(r"^((?:with|at|scoring|averaging) [^M,]*), (?=M)", r"\1 : ", text)
     step = _STEP.search(text)
     old, new = (step["a"] or step["c"], step["b"] or step["d"]) if step else (None, None)
