@@ -27,12 +27,14 @@ def best_rates(
     the lower validation perplexity, then to the smaller lr. Raises ArcherError where a rule is not
     there, or a setting was not trained at every point of the grid and every seed, under strict.
     """
-    trials = _trials(source, list(dict.fromkeys(of or rule for rule in rules)), preset.name)
-    best = {name: _chosen(source, name, own, preset) for name, own in trials.items()}
+    named = masked(str(source)) if "://" in str(source) else str(Path(source))
+    wanted = list(dict.fromkeys(of or rule for rule in rules))
+    trials = _trials(source, named, wanted, preset.name)
+    best = {rule: _chosen(named, rule, own, preset) for rule, own in trials.items()}
     return tuple(replace(best[of or rule], rule=rule) for rule in rules)
 
 
-def _chosen(source: str | Path, rule: str, trials: pd.DataFrame, preset: Preset) -> ChosenRates:
+def _chosen(source: str, rule: str, trials: pd.DataFrame, preset: Preset) -> ChosenRates:
     found: list[Rate] = []
     for setting in preset.settings:
         here = trials[trials["setting"] == setting.name]
@@ -42,36 +44,43 @@ def _chosen(source: str | Path, rule: str, trials: pd.DataFrame, preset: Preset)
                 "choose others with --tasks"
             )
         found.append((setting.name, *_best(here)))
-    seeds = tuple(sorted(map(int, trials["seed"].unique())))
-    named = masked(str(source)) if "://" in str(source) else str(Path(source))
-    return ChosenRates(rule, rule, named, seeds, tuple(found))
+    of_these = trials["setting"].isin([setting.name for setting in preset.settings])
+    seeds = tuple(sorted(map(int, trials.loc[of_these, "seed"].unique())))
+    return ChosenRates(rule, rule, source, seeds, tuple(found))
 
 
-def _trials(source: str | Path, rules: list[str], preset: str) -> dict[str, pd.DataFrame]:
+def _trials(
+    source: str | Path, named: str, rules: list[str], preset: str
+) -> dict[str, pd.DataFrame]:
     """What a source has of a preset under protocol strict, by rule."""
     folder = Path(source)
     tables = any((folder / f"trials.csv{end}").is_file() for end in ("", ".gz"))
     if tables and not (folder / STORE_FILE).exists():
-        found = Study.load(folder).trials
-        found = found[(found["preset"] == preset) & (found["protocol"] == "strict")]
-        _refuse_absent(source, rules, preset, list(found["rule"].unique()))
+        study = Study.load(folder)
+        if (study.preset, study.protocol) != (preset, "strict"):
+            raise ArcherError(
+                f"{named} holds nothing of preset {preset}, protocol strict: it is of preset "
+                f"{study.preset}, protocol {study.protocol}"
+            )
+        found = study.trials
+        _refuse_absent(named, rules, preset, list(study.rules))
         return {rule: found[found["rule"] == rule] for rule in rules}
     with open_store(source, create=False) as store:
         plans = [p for p in store.plans() if (p["preset"], p["protocol"]) == (preset, "strict")]
         there = list(dict.fromkeys(rule for plan in plans for rule, *_ in plan["rows"]))
         if plans:  # else the store's own refusal says more
-            _refuse_absent(source, rules, preset, there)
+            _refuse_absent(named, rules, preset, there)
         # one by one: no rule of a source must stand in one table with another
         return {r: gather(store, Choice(preset, "strict", rules=(r,))).trials for r in rules}
 
 
-def _refuse_absent(source: str | Path, rules: list[str], preset: str, there: list[str]) -> None:
+def _refuse_absent(source: str, rules: list[str], preset: str, there: list[str]) -> None:
     lost = [rule for rule in rules if rule not in there]
     if lost:
         raise ArcherError(
             f"{source} holds no trials of {', '.join(lost)} in preset {preset}, protocol strict: "
             "train it there first, name another source, or give --rates-of a rule it has "
-            f"({', '.join(map(str, there)) or 'none'})"
+            f"({', '.join(there)})"
         )
 
 
