@@ -80,7 +80,10 @@ def bench(
         Literal["fp32", "bf16"] | None, arg(help="default: bf16 on a GPU, fp32 elsewhere")
     ] = None,
     workers: Annotated[int | None, arg(help="processes on a CPU; default: one per core")] = None,
-    out: Annotated[Path | None, arg(help="folder for the files; default: results/PRESET")] = None,
+    out: Annotated[
+        Path | None,
+        arg(help="folder for the files; default: results/PRESET, or results/PRESET-chosen-rates"),
+    ] = None,
     store: Annotated[
         str | None,
         arg(
