@@ -13,11 +13,13 @@ from archer.files import prepare_folder
 from archer.mad.plan import Knobs, Plan, make_plan
 from archer.mad.presets import Preset
 from archer.mad.presets import preset as find_preset
+from archer.mad.rates import ChosenRates
 from archer.mad.results import Results, curves_frame, trials_frame
 from archer.mad.runner import run, worker_count
 from archer.mad.trial import Protocol
 from archer.mad.warm import warming
 from archer.mad.work import Keep
+from archer.record.rates import best_rates
 from archer.report.files import write_results
 from archer.rules.base import Rule
 from archer.rules.load import BUILTIN
@@ -36,6 +38,9 @@ def bench(
     preset: str | Preset = "quick",
     tasks: Sequence[str] | None = None,
     seeds: int = 1,
+    first_seed: int = 0,
+    rates_from: str | Path | None = None,
+    rates_of: str | None = None,
     protocol: Protocol = "strict",
     device: str = "auto",
     heads: int | None = None,
@@ -52,11 +57,14 @@ def bench(
     """Train rules on MAD and return their tables; see `archer bench --help`.
 
     rules: built-in names, paths of rule files, rule classes or peers (docs/peers.md), all built-in
-    rules by default. output_gate: multiply every rule's normed output by silu(x W), which the
-    benchmark's model does not. knobs: values by "rule.knob"; learn: knobs to train, by "rule.knob".
-    out: folder for the files of docs/results.md, nothing is written without it. store: folder, file
-    or URL of the database of trials, by default in `out`; what it has is not trained again.
-    save_weights: keep the best parameters of every selected trial in `out`, for `archer.load`.
+    rules by default. seeds: how many, from first_seed on. rates_from: a record, folder or store:
+    train each setting at one lr and weight decay, those that were best there on validation data,
+    for each rule its own or for all those of the rule `rates_of`. output_gate: multiply every
+    rule's normed output by silu(x W), which the benchmark's model does not. knobs: values by
+    "rule.knob"; learn: knobs to train, by "rule.knob". out: folder for the files of
+    docs/results.md, nothing is written without it. store: folder, file or URL of the database of
+    trials, by default in `out`; what it has is not trained again. save_weights: keep the best
+    parameters of every selected trial in `out`, for `archer.load`.
     Raises ArcherError for anything it cannot do.
     """
     if save_weights and out is None:
@@ -67,6 +75,9 @@ def bench(
         preset=preset,
         tasks=tasks,
         seeds=seeds,
+        first_seed=first_seed,
+        rates_from=rates_from,
+        rates_of=rates_of,
         protocol=protocol,
         device=device,
         heads=heads,
@@ -101,6 +112,9 @@ def plan_bench(
     preset: str | Preset = "quick",
     tasks: Sequence[str] | None = None,
     seeds: int = 1,
+    first_seed: int = 0,
+    rates_from: str | Path | None = None,
+    rates_of: str | None = None,
     protocol: Protocol = "strict",
     device: str = "cpu",
     heads: int | None = None,
@@ -124,11 +138,33 @@ def plan_bench(
         chosen,
         protocol=protocol,
         seeds=seeds,
+        first_seed=first_seed,
+        rates=_rates(rates_from, rates_of, [rule.name for rule in graphs], chosen, protocol),
         knobs=Knobs(dict(knobs or {}), tuple(learn)),
         output_gate=output_gate,
         precision=precision or ("bf16" if device == "cuda" else "fp32"),
         together=device == "cuda",
     )
+
+
+def _rates(
+    source: str | Path | None,
+    of: str | None,
+    rules: Sequence[str],
+    preset: Preset,
+    protocol: Protocol,
+) -> tuple[ChosenRates, ...]:
+    """Those that a source gives; none without one. Raises ArcherError."""
+    if source is None:
+        if of is not None:
+            raise ArcherError("--rates-of says whose rates of a source: give --rates-from as well")
+        return ()
+    if protocol != "strict":
+        raise ArcherError(
+            f"--rates-from gives one lr and weight decay, and a score under protocol {protocol} is "
+            "the maximum over the grid: leave out one of them"
+        )
+    return best_rates(source, rules, preset, of)
 
 
 def run_plan(

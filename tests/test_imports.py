@@ -8,7 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 ORDER = (
     *("errors", "files", "rules", "memory", "model", "export", "train", "mad", "check", "engine"),
-    *("store", "stats", "report", "weights", "benchmark", "record", "sweeps", "lengths"),
+    *("store", "stats", "report", "weights", "record", "benchmark", "sweeps", "lengths"),
     *("research", "cli"),
 )
 

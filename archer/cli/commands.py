@@ -44,6 +44,18 @@ def bench(
     ] = "quick",
     tasks: TaskNames = None,
     seeds: Annotated[int, arg(help="seeds per setting: initialisation, data order, data")] = 1,
+    first_seed: Annotated[int, arg(help="the first of them")] = 0,
+    rates_from: Annotated[
+        str | None,
+        arg(
+            metavar="DIR",
+            help="a record, or folder or URL of a store: train each setting at one lr and weight "
+            "decay only, those that were best there, on validation data, for each rule its own",
+        ),
+    ] = None,
+    rates_of: Annotated[
+        str | None, arg(metavar="RULE", help="--rates-from takes this rule's rates for all")
+    ] = None,
     protocol: Annotated[
         Literal["strict", "mad-lab"],
         arg(help="strict selects on validation data; mad-lab on test data, as published"),
@@ -68,7 +80,10 @@ def bench(
         Literal["fp32", "bf16"] | None, arg(help="default: bf16 on a GPU, fp32 elsewhere")
     ] = None,
     workers: Annotated[int | None, arg(help="processes on a CPU; default: one per core")] = None,
-    out: Annotated[Path | None, arg(help="folder for the files; default: results/PRESET")] = None,
+    out: Annotated[
+        Path | None,
+        arg(help="folder for the files; default: results/PRESET, or results/PRESET-chosen-rates"),
+    ] = None,
     store: Annotated[
         str | None,
         arg(
@@ -100,6 +115,7 @@ def bench(
     from archer.benchmark import bench as run
     from archer.benchmark import find_device, plan_bench
     from archer.cli.show import show_estimate, show_results
+    from archer.mad.presets import CHOSEN, folder_name
 
     knobs = _knob_values(set)
     # a plan for a card that is elsewhere can be made anywhere
@@ -110,6 +126,9 @@ def bench(
             preset=preset,
             tasks=tasks,
             seeds=seeds,
+            first_seed=first_seed,
+            rates_from=rates_from,
+            rates_of=rates_of,
             protocol=protocol,
             device=device_found,
             heads=heads,
@@ -125,6 +144,9 @@ def bench(
         preset=preset,
         tasks=tasks,
         seeds=seeds,
+        first_seed=first_seed,
+        rates_from=rates_from,
+        rates_of=rates_of,
         protocol=protocol,
         device=device_found,
         heads=heads,
@@ -133,7 +155,7 @@ def bench(
         learn=learn,
         precision=precision,
         workers=workers,
-        out=out or Path("results") / preset,
+        out=out or Path("results") / folder_name(preset if rates_from is None else preset + CHOSEN),
         store=store,
         save_weights=save_weights,
     )

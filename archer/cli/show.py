@@ -53,6 +53,7 @@ def _show_peers() -> None:
 def show_results(results: "Results") -> None:
     """The table, what to keep in mind, and where the files are."""
     from archer.report.notes import notes
+    from archer.report.sections import which_seeds
     from archer.report.study import Study
     from archer.report.tables import terminal_table
 
@@ -63,8 +64,9 @@ def show_results(results: "Results") -> None:
     )
     console.print(terminal_table(study))
     if study.seeds > 1:
+        seeds = f"{study.seeds} seeds{which_seeds(study)}"
         end = "the farther end of the 95 % interval of the mean"
-        console.print(f"\n± to {end} over {study.seeds} seeds")
+        console.print(f"\n± to {end} over {seeds}")
     console.print("")
     for note in notes(study):
         console.print(f"- {note}", markup=False)

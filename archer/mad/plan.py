@@ -3,18 +3,20 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any
 
 from archer.errors import ArcherError
+from archer.mad.asked import check_rates, check_rules, check_seeds, is_number
 from archer.mad.joined import alike, joined
 from archer.mad.presets import Preset
+from archer.mad.rates import ChosenRates
 from archer.mad.settings import Setting
+from archer.mad.shared import shared_with
 from archer.mad.trial import SELECTS, Protocol, Trial, make_trial, trial_from_json
 from archer.model.config import ModelConfig
 from archer.model.knobs import to_logit
-from archer.rules.load import BUILTIN, builtin_graph
-from archer.rules.peer import Contender, Peer, is_peer
+from archer.rules.peer import Contender, Peer
 from archer.train.population import Regime
 
 
@@ -69,13 +71,17 @@ class Population:
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything a benchmark will do: rows of the table, and the populations to train for them."""
+    """Everything a benchmark will do: rows of the table, and the populations to train for them.
+
+    rates: lr and weight decay of every rule, where they were chosen beforehand; none: the grid.
+    """
 
     preset: Preset
     protocol: Protocol
     rules: tuple[Contender, ...]
     rows: tuple[Row, ...]
     populations: tuple[Population, ...]
+    rates: tuple[ChosenRates, ...] = ()
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -107,7 +113,7 @@ class Knobs:
         for name in [*self.values, *self.learn]:
             spec = _knob(name, rules)
             value = self.values.get(name)
-            if value is not None and not _is(Real, value):
+            if value is not None and not is_number(Real, value):
                 raise ArcherError(f"{name}={value!r}: a knob's value is a number")
             if value is not None and not spec.low <= value <= spec.high:
                 raise ArcherError(
@@ -120,11 +126,6 @@ class Knobs:
             for knob in rule.knobs:
                 if knob.learn and f"{rule.name}.{knob.name}" not in self.values:
                     to_logit(knob, knob.default)
-
-
-def _is(kind: type, value: object) -> bool:
-    """Whether a value is a number of a kind, of Python's or numpy's; True and False are none."""
-    return isinstance(value, kind) and type(value) is not bool
 
 
 def _knob(name: str, rules: Sequence[Contender]) -> Any:
@@ -148,6 +149,8 @@ def make_plan(
     *,
     protocol: Protocol = "strict",
     seeds: int = 1,
+    first_seed: int = 0,
+    rates: Sequence[ChosenRates] = (),
     knobs: Knobs | None = None,
     precision: str = "fp32",
     largest: int = 96,
@@ -156,15 +159,19 @@ def make_plan(
 ) -> Plan:
     """The plan of a benchmark; trials that are mathematically one are trained once.
 
+    seeds: how many, from first_seed on. rates: for every rule, instead of the preset's grid; the
+    plan's preset is then named apart.
     largest: most members of one population. together: for a GPU, where a population should be
     large and finds out itself how many train at a time: its trials may also differ in task,
     vocabulary and number of training examples, the longest come first, and `largest` does not
     matter.
     output_gate: see `ModelConfig`.
     Raises ArcherError for two rules of one name or one that hides a built-in rule, bad knobs,
-    seeds < 1, or an output gate for a peer.
+    seeds < 1, first_seed < 0, rates that lack a rule or setting, or an output gate for a peer.
     """
-    _check_rules(rules, seeds)
+    check_rules(rules)
+    check_seeds(seeds, first_seed)
+    check_rates(rules, preset, rates)
     peers = [rule.name for rule in rules if isinstance(rule, Peer)]
     if output_gate and peers:
         raise ArcherError(f"an output gate is for rules; {', '.join(peers)} brings its own or none")
@@ -173,42 +180,21 @@ def make_plan(
     if preset.chunk_size is not None:
         rules = [rule.with_chunk_size(preset.chunk_size) for rule in rules]
     regime = _regime(preset, protocol, precision)
-    rows: list[Row] = []
-    first: dict[str, str] = {}
-    for rule in rules:
-        for trial in _trials(rule, preset, regime, seeds, knobs, output_gate):
-            rows.append(Row(rule.name, trial, _identical(rule, trial, first.get(trial.id))))
-            first.setdefault(trial.id, rule.name)
+    own = {chosen.rule: chosen.rates for chosen in rates}
+    several = range(first_seed, first_seed + seeds)
+    asked = [
+        (rule.name, trial)
+        for rule in rules
+        for part in (preset.at(own[rule.name]) if own else [preset])
+        for trial in _trials(rule, part, regime, several, knobs, output_gate)
+    ]
+    same = shared_with(asked, own_rates=bool(own))
+    rows = tuple(Row(*each, other) for each, other in zip(asked, same, strict=True))
     unique = {row.trial.id: row.trial for row in reversed(rows)}
     trials = list(reversed(unique.values()))
-    populations = grouped(trials, largest, together)
-    return Plan(preset, protocol, tuple(rules), tuple(rows), tuple(populations))
-
-
-def _check_rules(rules: Sequence[Contender], seeds: int) -> None:
-    for rule in rules:
-        if isinstance(rule, Peer):
-            continue
-        if is_peer(rule.name):
-            raise ArcherError(
-                f"a rule of your own is named like the peer {rule.name}: rename its class"
-            )
-        if rule.name in BUILTIN and rule.rule_hash != builtin_graph(rule.name).rule_hash:
-            raise ArcherError(
-                f"a rule of your own is named like the built-in rule {rule.name}: rename its class"
-            )
-    names = [rule.name for rule in rules]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise ArcherError(
-            f"two rules are named {', '.join(twice)}: name each once, or rename one class"
-        )
-    if not rules:
-        raise ArcherError("no rule given: name at least one")
-    if not _is(Integral, seeds):
-        raise ArcherError(f"seeds={seeds!r}: give a whole number")
-    if seeds < 1:
-        raise ArcherError(f"seeds={seeds}: at least one seed is needed")
+    populations = tuple(grouped(trials, largest, together))
+    named = preset.at_chosen_rates() if own else preset
+    return Plan(named, protocol, tuple(rules), rows, populations, tuple(rates))
 
 
 def _regime(preset: Preset, protocol: Protocol, precision: str) -> Regime:
@@ -228,7 +214,7 @@ def _trials(
     rule: Contender,
     preset: Preset,
     regime: Regime,
-    seeds: int,
+    seeds: Sequence[int],
     knobs: Knobs,
     output_gate: bool,
 ) -> list[Trial]:
@@ -239,7 +225,7 @@ def _trials(
         for setting in preset.settings
         for lr in preset.lrs
         for wd in preset.weight_decays
-        for seed in range(seeds)
+        for seed in seeds
     ]
 
 
@@ -254,13 +240,6 @@ def model(preset: Preset, setting: Setting, output_gate: bool = False) -> ModelC
         autoencoder=setting.task == "compression",
         output_gate=output_gate,
     )
-
-
-def _identical(rule: Contender, trial: Trial, trained: str | None) -> str | None:
-    """The rule this trial is mathematically the same as: delta, or one already planned."""
-    if trial.rule.rule_hash == builtin_graph("delta").rule_hash:
-        return None if rule.name == "delta" else "delta"
-    return trained
 
 
 def grouped(trials: Sequence[Trial], largest: int = 96, together: bool = False) -> list[Population]:

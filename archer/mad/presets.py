@@ -11,11 +11,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from archer.errors import ArcherError
+from archer.mad.rates import Rate
 from archer.mad.settings import TASKS, Setting, baseline, settings
 
 LEARNING_RATES = (1e-4, 5e-4, 1e-3)
 WEIGHT_DECAYS = (0.0, 0.1)
 SIZES = ("epochs", "batch_size", "chunk_size")  # a model's are checked where it is made
+CHOSEN = " (chosen rates)"  # at the end of a preset's name; see `Preset.at_chosen_rates`
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,19 @@ class Preset:
             raise ArcherError(f"no task given: name at least one of {', '.join(TASKS)}")
         wanted = {baseline(task).task for task in tasks}
         return replace(self, settings=tuple(s for s in self.settings if s.task in wanted))
+
+    def at(self, rates: Sequence[Rate]) -> "list[Preset]":
+        """A part of the preset for every rate: its setting, with a grid of this one point."""
+        by_name = {setting.name: setting for setting in self.settings}
+        return [
+            replace(self, settings=(by_name[name],), lrs=(lr,), weight_decays=(decay,))
+            for name, lr, decay in rates
+        ]
+
+    def at_chosen_rates(self) -> "Preset":
+        """The same preset, named apart: a table of it has one lr and weight decay per setting."""
+        about = f"the settings of preset {self.name}, each at one learning rate and weight decay"
+        return replace(self, name=self.name + CHOSEN, about=about)
 
 
 def smoke() -> Preset:
@@ -167,3 +182,20 @@ def preset(name: str) -> Preset:
     if name not in PRESETS:
         raise ArcherError(f"unknown preset {name!r}: the presets are {', '.join(PRESETS)}")
     return PRESETS[name]()
+
+
+def preset_of_table(name: str) -> Preset | None:
+    """The preset that a table of this name is of, perhaps at chosen rates; None if it is another's.
+
+    Where rates were chosen beforehand, the lr x weight-decay grid of the preset was not trained.
+    """
+    plain = name.removesuffix(CHOSEN)
+    if plain not in PRESETS:
+        return None
+    found = PRESETS[plain]()
+    return found if name == plain else found.at_chosen_rates()
+
+
+def folder_name(name: str) -> str:
+    """A preset's name as that of a folder."""
+    return name.replace(CHOSEN, "-chosen-rates")

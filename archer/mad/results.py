@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from archer.mad.plan import Plan, Row
+from archer.mad.rates import told_rates
 from archer.mad.scored import Scored
 from archer.mad.trial import SELECTS, Protocol
 from archer.rules.load import row_name
@@ -116,6 +117,7 @@ def _record(
         "device": device,
         "trial": trial.id,
         **({"output_gate": True} if trial.model.output_gate else {}),
+        **told_rates(plan.rates, row.rule, trial.setting.name),
         **{f"knob.{name}": value for name, value in trial.knobs},
         **_learned(result),
     }

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from archer.errors import ArcherError
 from archer.mad.plan import Row
+from archer.mad.rates import ChosenRates
 from archer.mad.trial import Trial
 from archer.record.places import Place, place_of
 
@@ -18,6 +19,26 @@ def check_one_way(rows: Iterable[Row]) -> None:
                 f"{row.rule} was run in two ways ({_difference(other, row.trial)}), and one table "
                 "holds one: choose runs with --runs; `archer status` lists them"
             )
+
+
+def check_one_choice(rates: Iterable[ChosenRates]) -> None:
+    """Raises ArcherError if a rule's rates on a setting were chosen in two ways."""
+    seen: dict[tuple[str, str], ChosenRates] = {}
+    for chosen in rates:
+        for name in chosen.by_setting:
+            other = seen.setdefault((chosen.rule, name), chosen)
+            if _choice(other, name) != _choice(chosen, name):
+                raise ArcherError(
+                    f"{chosen.rule} was run on {name} at rates that were chosen in two ways "
+                    f"({_choice(other, name)}; {_choice(chosen, name)}), and one table holds one: "
+                    "choose runs with --runs; `archer status` lists them"
+                )
+
+
+def _choice(chosen: ChosenRates, setting: str) -> str:
+    lr, decay = chosen.by_setting[setting]
+    seeds = " ".join(map(str, chosen.seeds))
+    return f"lr {lr!r}, weight decay {decay!r}, of {chosen.of} in {chosen.source}, seeds {seeds}"
 
 
 def check_one_model(rows: Iterable[Row]) -> None:

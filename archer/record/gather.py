@@ -1,7 +1,7 @@
 """From a store to one table: what was asked for, what there is of it, and what is missing."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -9,12 +9,13 @@ import pandas as pd
 
 from archer.errors import ArcherError
 from archer.mad.plan import Plan, Row
-from archer.mad.presets import PRESETS, Preset
+from archer.mad.presets import Preset, preset_of_table
+from archer.mad.rates import ChosenRates
 from archer.mad.results import Results, curves_frame, trials_frame
 from archer.mad.settings import TASKS
 from archer.mad.trial import PROTOCOL_VERSION, Protocol, Trial, trial_from_json
-from archer.record.checks import check_one_model, check_one_way
-from archer.record.places import in_order, in_table_order, never_asked, places_of
+from archer.record.checks import check_one_choice, check_one_model, check_one_way
+from archer.record.places import in_order, in_table_order, never_asked
 from archer.report.record import MISSING
 from archer.rules.load import row_name
 from archer.store.look import descriptions, trained_by
@@ -85,15 +86,18 @@ def gather(store: Store, choice: Choice | None = None) -> Gathered:
     """
     choice = choice or Choice()
     plans = _plans(store, choice)
-    told = descriptions(store, sorted({id for plan in plans for _, _, id, _ in plan["rows"]}))
+    wanted = _chosen(plans, choice)
+    told = descriptions(store, sorted({id for _, id in wanted}))
     trials = {id: trial_from_json(data) for id, data in told.items()}
     _check_version(store, trials)
-    rows = _chosen(plans, trials, choice)
+    rows = [Row(rule, trials[id], same) for (rule, id), same in wanted.items()]
+    rates = _rates(plans, rows)
     check_one_way(rows)
+    check_one_choice(rates)
     check_one_model(rows)
-    places = places_of(row.trial for row in rows)
-    rows = in_order(rows, places)
-    plan = Plan(_preset(plans[0]["preset"]), _protocol(plans[0]["protocol"]), (), tuple(rows), ())
+    rows = in_order(rows, rates)
+    preset, protocol = _preset(plans[0]["preset"]), _protocol(plans[0]["protocol"])
+    plan = Plan(preset, protocol, (), tuple(rows), (), rates)
     ids = sorted({row.trial.id for row in rows})
     by, asked = trained_by(store, ids), {plan["id"] for plan in plans}
     runs = [r for r in store.runs() if r["id"] in set(by.values()) or r["plan"] in asked]
@@ -101,8 +105,8 @@ def gather(store: Store, choice: Choice | None = None) -> Gathered:
         runs = [r for r in runs if r["id"] in {*by.values(), *choice.runs}]
     outcomes = store.results(ids)
     frame = trials_of(store, plan, ids, outcomes)
-    whole = pd.concat([frame, *never_asked(frame, rows, places)], ignore_index=True)
-    return Gathered(plan, in_table_order(whole, places), curves_frame(outcomes), runs, by, told)
+    whole = pd.concat([frame, *never_asked(frame, rows, rates)], ignore_index=True)
+    return Gathered(plan, in_table_order(whole), curves_frame(outcomes), runs, by, told)
 
 
 def _check_version(store: Store, trials: Mapping[str, Trial]) -> None:
@@ -148,29 +152,39 @@ def _plans(store: Store, choice: Choice) -> list[dict[str, Any]]:
 
 
 def _chosen(
-    plans: Iterable[Mapping[str, Any]], trials: Mapping[str, Trial], choice: Choice
-) -> list[Row]:
-    """Rows of the plans, each rule's trial once, without the rules and tasks not chosen."""
-    rows: dict[tuple[str, str], Row] = {}
-    for plan in plans:
-        for rule, _, id, same in plan["rows"]:
-            rows.setdefault((rule, id), Row(rule, trials[id], same))
-    for what, asked, known in (
-        ("rule", choice.rules, {rule for rule, _ in rows}),
-        ("task", choice.tasks, {row.trial.setting.task for row in rows.values()}),
-    ):
+    plans: Iterable[Mapping[str, Any]], choice: Choice
+) -> dict[tuple[str, str], str | None]:
+    """Each rule's trials once, by rule and id, without the rules and tasks not chosen.
+
+    Rule by rule, in the order asked for; the values are who a trial is identical to.
+    """
+    rows = [(rule, task, id, same) for plan in plans for rule, task, id, same in plan["rows"]]
+    known = {"rule": [rule for rule, *_ in rows], "task": [task for _, task, *_ in rows]}
+    for what, asked in (("rule", choice.rules), ("task", choice.tasks)):
         for name in asked:
-            if name not in known:
-                has = ", ".join(sorted(known))
+            if name not in known[what]:
+                has = ", ".join(sorted(set(known[what])))
                 raise ArcherError(f"the store holds no trial of {what} {name}: it has {has}")
-    order = choice.rules or tuple(dict.fromkeys(rule for rule, _ in rows))
-    tasks = choice.tasks or TASKS
-    return [
-        row
-        for rule in order
-        for row in rows.values()
-        if row.rule == rule and row.trial.setting.task in tasks
-    ]
+    found: dict[tuple[str, str], str | None] = {}
+    for chosen in choice.rules or dict.fromkeys(known["rule"]):
+        for rule, task, id, same in rows:
+            if rule == chosen and task in (choice.tasks or TASKS):
+                found.setdefault((rule, id), same)
+    return found
+
+
+def _rates(plans: Iterable[Mapping[str, Any]], rows: Sequence[Row]) -> tuple[ChosenRates, ...]:
+    """What the plans say of the rates of these rows, each once; none where these are the grid's."""
+    settings: dict[str, set[str]] = {}
+    for row in rows:
+        settings.setdefault(row.rule, set()).add(row.trial.setting.name)
+    told = (
+        replace(each, rates=tuple(rate for rate in each.rates if rate[0] in settings[each.rule]))
+        for plan in plans
+        for each in plan["rates"]
+        if each.rule in settings
+    )
+    return tuple(dict.fromkeys(each for each in told if each.rates))
 
 
 def trials_of(
@@ -192,7 +206,7 @@ def _size(graph: Mapping[str, Any]) -> int:
 
 
 def _preset(name: str) -> Preset:
-    return PRESETS[name]() if name in PRESETS else Preset(name, "a preset of its own", ())
+    return preset_of_table(name) or Preset(name, "a preset of its own", ())
 
 
 def _protocol(name: str) -> Protocol:

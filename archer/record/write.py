@@ -12,12 +12,13 @@ import pandas as pd
 
 from archer.errors import ArcherError
 from archer.files import prepare_folder
+from archer.mad.presets import folder_name
 from archer.mad.trial import PROTOCOL_VERSION
 from archer.record.folder import json_bytes, new_folder, sizes, whole_folder, zipped
 from archer.record.gather import Choice, Gathered, gather
 from archer.report.beside import read_published
 from archer.report.files import csv_text, report_text, table_text
-from archer.report.record import BESIDE, FORMAT, Record, missing
+from archer.report.record import AT_CHOSEN_RATES, BESIDE, ON_THE_GRID, Record, missing
 from archer.report.study import Study
 from archer.report.tables import cells_frame
 from archer.store import open_store
@@ -66,7 +67,7 @@ def make_record(
             "--tasks or --runs what is whole, or say --partial"
         )
     _refuse_empty(found)
-    target = new_folder(out, day(found.runs), name or found.plan.preset.name)
+    target = new_folder(out, day(found.runs), name or folder_name(found.plan.preset.name))
     with whole_folder(prepare_folder(out), target) as folder:
         files, notes = _files(found, commands, partial)
         for path, data in files.items():
@@ -108,9 +109,9 @@ def _files(
 
 def _plan(found: Gathered, partial: bool) -> dict[str, Any]:
     """What the table is made of, so that a gap in the trials shows."""
-    trials, preset = found.trials, found.plan.preset
+    trials, preset, rates = found.trials, found.plan.preset, found.plan.rates
     return {
-        "format": FORMAT,
+        "format": AT_CHOSEN_RATES if rates else ON_THE_GRID,
         "preset": preset.name,
         "about": preset.about,
         "protocol": found.plan.protocol,
@@ -119,8 +120,9 @@ def _plan(found: Gathered, partial: bool) -> dict[str, Any]:
         "tasks": list(trials["task"].unique()),
         "settings": list(trials["setting"].unique()),
         "seeds": sorted(map(int, trials["seed"].unique())),
-        "lrs": sorted(map(float, trials["lr"].unique())),
-        "weight_decays": sorted(map(float, trials["weight_decay"].unique())),
+        "lrs": sorted(map(float, trials["lr"].dropna().unique())),
+        "weight_decays": sorted(map(float, trials["weight_decay"].dropna().unique())),
+        **({"rates": [each.to_json() for each in rates]} if rates else {}),
         "trials": len(trials),
         "missing": len(found.missing),
         "partial": partial,

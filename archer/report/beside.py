@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from archer.errors import ArcherError
+from archer.mad.presets import CHOSEN
 from archer.mad.settings import COLUMNS
 from archer.report.csv_file import read_csv
 from archer.report.facts import AVERAGE
@@ -94,7 +95,7 @@ def lines(study: Study, more: Sequence[Published] = ()) -> list[Line]:
 
     The tables that come with Archer are held against the preset they are of; `more` against any.
     """
-    rows = [*(known() if study.preset == WHOLE else ()), *more]
+    rows = [*(known() if _whole(study) else ()), *more]
     found: list[Line] = []
     for rule in study.rules:
         theirs = [row for row in rows if _rule(row.model, study) == rule]
@@ -128,9 +129,14 @@ _LEGEND = (
 
 def legend(study: Study) -> str:
     """How to read the table."""
-    if study.preset == WHOLE:
+    if _whole(study):
         return _LEGEND
     return f"{_LEGEND} Preset `{study.preset}` is not the whole benchmark, which theirs are of."
+
+
+def _whole(study: Study) -> bool:
+    """Whether it is of the whole benchmark, perhaps at chosen rates."""
+    return study.preset.removesuffix(CHOSEN) == WHOLE
 
 
 def _rule(model: str, study: Study) -> str | None:

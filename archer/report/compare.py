@@ -15,7 +15,12 @@ from archer.stats import Pairs, judged, paired_differences
 
 MOST = 8  # names listed of what only one side has
 SAID = {"different": "beyond noise", "identical by construction": "unchanged"}
-SETUP = ("preset", "precision", "device", "heads", "dim", "chunk_size", "output_gate")
+SETUP = (
+    *("preset", "precision", "device", "heads", "dim", "chunk_size", "output_gate"),
+    *("rates_from", "rates_of"),
+)
+# what trials mean that lack a column
+WITHOUT = {"output_gate": "False", "rates_from": "the grid", "rates_of": "the grid"}
 
 
 @dataclass(frozen=True)
@@ -133,9 +138,9 @@ def _seeds(names: list[str]) -> str:
 
 
 def _values(trials: pd.DataFrame, name: str) -> str:
-    if name == "output_gate" and name not in trials:  # a column of those that have one
-        return "False"
-    return ", ".join(map(str, trials[name].unique())) if name in trials else "unknown"
+    if name not in trials:
+        return WITHOUT.get(name, "unknown")
+    return ", ".join(map(str, trials[name].unique()))
 
 
 def _why_not(shared: pd.DataFrame) -> tuple[str, str] | None:

@@ -20,7 +20,7 @@ def read_csv(path: Path, *, index: bool = False) -> pd.DataFrame:
     Raises ArcherError, and FileNotFoundError where there is no such file.
     """
     column = 0 if index else None
-    kinds = {"trial": "str"}  # an id may look like a number
+    kinds = {"trial": "str", "rates_seeds": "str"}  # which may look like numbers
     try:
         found: pd.DataFrame = pd.read_csv(
             path, index_col=column, dtype=kinds, low_memory=False, **_EXACT

@@ -3,8 +3,9 @@
 import pandas as pd
 
 from archer.mad.export import setting_with
-from archer.mad.presets import PRESETS
+from archer.mad.presets import preset_of_table
 from archer.mad.settings import COLUMNS, Setting
+from archer.report import chosen
 from archer.report.difficulty import FIELDS, breaks, difficulty
 from archer.report.facts import AVERAGE
 from archer.report.phrases import name, names
@@ -16,11 +17,13 @@ MOST_STEPS = 8
 def notes(study: Study) -> list[str]:
     """What a reader must know before believing the table; also printed under it."""
     found = [study.disagreement] if study.disagreement else []
-    if study.preset not in PRESETS or not PRESETS[study.preset]().comparable:
+    preset = preset_of_table(study.preset)
+    if preset is None or not preset.comparable:
         found.append(
             f"Preset `{study.preset}` is smaller than the benchmark: its numbers are "
             "not comparable to published ones."
         )
+    found += chosen.sentences(study.trials)
     if "output_gate" in study.trials:
         found.append(
             "Every rule has an output gate: it is not the benchmark's model, whose rules differ by "
@@ -113,7 +116,7 @@ def _seeds(study: Study) -> list[str]:
 def _grid(study: Study) -> list[str]:
     """Rules whose best learning rate is mostly at the edge of those tried."""
     rates = sorted(study.trials["lr"].unique())
-    if len(rates) < 2:
+    if len(rates) < 2 or chosen.chosen_beforehand(study.trials):
         return []
     found = []
     for edge, word in ((rates[-1], "larger"), (rates[0], "smaller")):

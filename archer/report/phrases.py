@@ -58,6 +58,12 @@ def listed(words: Sequence[str]) -> str:
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
+def seed_span(seeds: Sequence[int]) -> str:
+    """ "3", "3 to 10" or "0, 2 and 5", of seeds in order."""
+    run = len(seeds) > 2 and seeds[-1] - seeds[0] + 1 == len(seeds)
+    return f"{seeds[0]} to {seeds[-1]}" if run else listed([*map(str, seeds)])
+
+
 def signed(value: float, digits: int = 3) -> str:
     """ "+0.012" or "-0.004"; what rounds to zero has no sign."""
     text = f"{value:+.{digits}f}"

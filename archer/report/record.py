@@ -1,6 +1,6 @@
 """What a record says of itself, and whether it is whole. Its format is in docs/records.md."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,10 +8,11 @@ from typing import Any
 import pandas as pd
 
 from archer.errors import ArcherError
+from archer.mad.rates import TOLD, ChosenRates, rates_of, told_rates
 from archer.mad.settings import COLUMNS
 from archer.report.record_file import read_json, read_text
 
-FORMAT = 1
+ON_THE_GRID, AT_CHOSEN_RATES = 1, 2  # formats: rules have the same rates, or each its own
 BESIDE = "beside"  # its folder with the CSV of published rows in its report, if any
 MISSING = "missing"  # status of a trial that the table needs and nobody has trained
 IN_PLAN = {
@@ -40,10 +41,10 @@ class Record:
         lost = [name for name, kind in IN_PLAN.items() if not isinstance(plan.get(name), kind)]
         if lost:
             raise ArcherError(f"{folder / 'plan.json'} lacks {lost[0]!r}: the record is damaged")
-        if plan["format"] > FORMAT:
+        if plan["format"] > AT_CHOSEN_RATES:
             raise ArcherError(
                 f"{folder} was written by a newer Archer (record format {plan['format']}, this one "
-                f"knows {FORMAT}): update Archer"
+                f"knows {AT_CHOSEN_RATES}): update Archer"
             )
         runs = read_json(folder / "environment.json").get("runs")
         if not isinstance(runs, list) or not all(isinstance(run, dict) for run in runs):
@@ -56,22 +57,35 @@ class Record:
             raise ArcherError(f"{folder}: trials.csv lacks the column {lost[0]!r}: it is damaged")
         if trials["protocol"].nunique() > 1:
             raise ArcherError(f"{folder}: trials.csv mixes two protocols; one table holds one")
-        twice = trials.duplicated(["rule", *PLACE])
         rules, settings = list(trials["rule"].unique()), set(trials["setting"])
-        places = trials[PLACE].drop_duplicates()
-        promised = int(self.plan["trials"])
+        rates, promised = self._rates(folder), int(self.plan["trials"])
+        place = ["setting", "seed"] if rates else PLACE
+        twice = trials.duplicated(["rule", *place])
+        places = trials[place].drop_duplicates()
         if (
             twice.any()
             or len(trials) != promised
             or rules != list(self.plan["rules"])
             or settings != set(self.plan["settings"])
             or len(places) * len(rules) != promised
+            or (rates and not at_their_rates(trials, rates))
             or int((trials["status"] == MISSING).sum()) != int(self.plan["missing"])
         ):
             raise ArcherError(
                 f"{folder}: its trials are not those of plan.json ({len(trials)} rows, {promised} "
                 "promised): the record is damaged"
             )
+
+    def _rates(self, folder: Path) -> tuple[ChosenRates, ...]:
+        """Those of its rules where they were chosen beforehand. Raises ArcherError."""
+        if self.plan["format"] == ON_THE_GRID:
+            return ()
+        try:
+            return tuple(ChosenRates.from_json(each) for each in self.plan["rates"])
+        except (KeyError, TypeError, ValueError):
+            raise ArcherError(
+                f"{folder / 'plan.json'} lacks 'rates': the record is damaged"
+            ) from None
 
     def about(self, trials: pd.DataFrame) -> str:
         """The section of the report on the record itself, in Markdown."""
@@ -82,6 +96,25 @@ class Record:
         commands = "\n".join(self.commands)
         listed = "\n".join(f"- {line}" for line in lines if line)
         return f"## This record\n\n{listed}\n\nCommands:\n\n```\n{commands}\n```\n"
+
+
+def at_their_rates(trials: pd.DataFrame, rates: Sequence[ChosenRates]) -> bool:
+    """Whether every trial is at the lr and weight decay that were chosen for it, and says so.
+
+    What was never asked for of a rule on a setting has none.
+    """
+    needed = ["rule", "setting", "lr", "weight_decay", *TOLD]
+    found = trials.reindex(columns=needed).drop_duplicates().to_dict("records")
+    return all(_as_chosen(row, rates) for row in found)
+
+
+def _as_chosen(row: Mapping[Any, Any], rates: Sequence[ChosenRates]) -> bool:
+    chosen = rates_of(rates, row["rule"], row["setting"])
+    if chosen is None:
+        return all(pd.isna(row[name]) for name in ("lr", "weight_decay", *TOLD))
+    told = told_rates(rates, row["rule"], row["setting"])
+    same = (row["lr"], row["weight_decay"]) == chosen.by_setting[row["setting"]]
+    return same and all(str(row[name]) == told[name] for name in TOLD)
 
 
 def is_record(folder: Path) -> bool:

@@ -6,12 +6,13 @@ from collections import Counter
 from dataclasses import dataclass
 
 import archer
-from archer.mad.presets import PRESETS
+from archer.mad.presets import preset_of_table
 from archer.mad.settings import COLUMNS
+from archer.report.chosen import chosen_beforehand
 from archer.report.facts import AVERAGE, Facts
 from archer.report.finding import CERTAIN, VISIBLE, Finding
 from archer.report.notes import bottleneck, few_seeds
-from archer.report.phrases import Phrase, gap, listed, name, score
+from archer.report.phrases import Phrase, gap, listed, name, score, seed_span
 from archer.report.record import MISSING
 from archer.report.study import Study
 from archer.rules.load import BUILTIN, load_rule
@@ -28,6 +29,10 @@ PROTOCOL_NOTES = {
         "the test data that is scored, as mad-lab does; scores are therefore optimistic"
     ),
 }
+AT_CHOSEN_RATES = (
+    "protocol `strict` at rates chosen beforehand: checkpoint and stopping are chosen on a "
+    "validation split; the scores are on test data, read once"
+)
 GROUPS = {
     "certain": "Settled by these seeds",
     "open": "Not told apart by these seeds",
@@ -66,10 +71,12 @@ def setup(study: Study) -> list[str]:
     """What was run, by which protocol, with what."""
     trials = study.trials
     own = trials[trials["status"] != MISSING].drop_duplicates("trial")
-    about = PRESETS[study.preset]().about if study.preset in PRESETS else "a preset of its own"
+    preset = preset_of_table(study.preset)
+    about = "a preset of its own" if preset is None else preset.about
+    beforehand = chosen_beforehand(trials)
     return [
         about + _left_out(study),
-        PROTOCOL_NOTES[study.protocol],
+        AT_CHOSEN_RATES if beforehand else PROTOCOL_NOTES[study.protocol],
         f"{len(trials)} trials, {len(own)} of them trained, in {duration(own['seconds'].sum())} "
         f"of training on {study.device}; report by Archer {archer.__version__}",
     ]
@@ -89,10 +96,17 @@ def duration(seconds: float) -> str:
 
 def legend(study: Study, mark: str) -> str:
     text = "Macro accuracy on test data, mean over settings"
-    text += f" and {study.seeds} seeds." if study.seeds > 1 else ", one seed."
+    text += f" and {study.seeds} seeds" if study.seeds > 1 else ", one seed"
+    text += which_seeds(study) + "."
     if not study.identical.empty:
         text += f" `{mark}`: identical by construction to the rule named below."
     return text
+
+
+def which_seeds(study: Study) -> str:
+    """ " (3 to 10)" where they do not begin at 0."""
+    seeds = sorted(map(int, study.trials["seed"].unique()))
+    return "" if seeds == list(range(len(seeds))) else f" ({seed_span(seeds)})"
 
 
 def grouped(study: Study, found: list[Finding]) -> list[tuple[str, str, list[Finding]]]:

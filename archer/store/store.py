@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine, Table, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from archer.mad.plan import Plan, Population
-from archer.store import rows
+from archer.store import chosen, rows
 from archer.store.environment import environment
 from archer.store.errors import told
 from archer.store.owner import Owner, is_gone, this_process
@@ -69,6 +69,7 @@ class Store:
         planned = _plan_row(plan)
         with self.transaction() as connection:
             _add(connection, plans, [planned])
+            _add_rates(connection, planned["id"], plan)
             _add(connection, trials, _trial_rows(plan))
             began = now(connection)
             found = connection.execute(
@@ -146,10 +147,17 @@ class Store:
         return found
 
     def plans(self) -> list[dict[str, Any]]:
-        """What was asked: preset, protocol, and rows of (rule, task, trial id, identical to)."""
+        """What was asked: preset, protocol, and rows of (rule, task, trial id, identical to).
+
+        rates: a tuple of `ChosenRates`, of none where the grid was asked for.
+        """
         with self.reading() as connection:
+            rates = chosen.by_plan(connection)
             found = connection.execute(select(plans)).mappings()
-            return [{**row, "rows": json.loads(row["rows"])} for row in found]
+            return [
+                {**row, "rows": json.loads(row["rows"]), "rates": rates.get(row["id"], ())}
+                for row in found
+            ]
 
     def runs(self) -> list[dict[str, Any]]:
         """Every run in order of its start; `alive`: whether it still holds its trials."""
@@ -192,7 +200,15 @@ def _add(connection: Connection, table: Table, new: Sequence[Mapping[str, Any]])
 def _plan_row(plan: Plan) -> dict[str, Any]:
     asked = [[r.rule, r.trial.setting.task, r.trial.id, r.identical_to] for r in plan.rows]
     fields = {"preset": plan.preset.name, "protocol": plan.protocol, "rows": json.dumps(asked)}
-    return {"id": _hash(fields), **fields}
+    source = {"rates": chosen.rates_text(plan)} if plan.rates else {}
+    return {"id": _hash(fields | source), **fields}
+
+
+def _add_rates(connection: Connection, id: str, plan: Plan) -> None:
+    if plan.rates:
+        chosen.prepare(connection)
+        row = {"plan": id, "rates": chosen.rates_text(plan)}
+        _add(connection, chosen.chosen_rates, [row])
 
 
 def _trial_rows(plan: Plan) -> list[dict[str, Any]]:

@@ -17,6 +17,7 @@ from itertools import chain
 
 from archer.mad.plan import Plan, Population, make_plan
 from archer.mad.presets import smoke
+from archer.mad.rates import ChosenRates
 from archer.mad.trial import Trial
 from archer.rules.load import builtin_graph
 from archer.store import owner
@@ -225,6 +226,23 @@ def a_plan_is_recorded_once_and_runs_each(opened: Opened) -> None:
         assert store.results(["unknown"]) == {}
 
 
+def chosen_rates_stay_with_their_plan(opened: Opened) -> None:
+    grid = small_plan(seeds=1)
+    rates = tuple((s.name, 3e-3, 0.0) for s in grid.preset.settings)
+    found = [ChosenRates("delta", of, "there", (0, 1), rates) for of in ("delta", "momentum")]
+    plans = [make_plan(grid.rules, grid.preset, rates=[each]) for each in found]
+    with opened() as store:
+        for plan in (*plans, grid, plans[0]):
+            store.begin(plan, "cpu").close()
+    with opened() as store:
+        kept = {plan["rates"]: plan for plan in store.plans()}
+    assert len(kept) == 3
+    assert kept[()]["preset"] == "smoke"
+    for each in found:  # one trial may be asked for in several ways
+        assert kept[each,]["preset"] == "smoke (chosen rates)"
+        assert kept[each,]["rows"] == kept[()]["rows"]
+
+
 CONTRACT: tuple[Callable[[Opened], None], ...] = (
     results_come_back_to_the_bit,
     what_has_ended_never_changes,
@@ -236,4 +254,5 @@ CONTRACT: tuple[Callable[[Opened], None], ...] = (
     many_claim_and_each_population_has_one_holder,
     populations_keep_their_order,
     a_plan_is_recorded_once_and_runs_each,
+    chosen_rates_stay_with_their_plan,
 )

@@ -7,9 +7,9 @@ import pandas as pd
 
 from archer.mad.plan import Plan, grouped, make_plan
 from archer.mad.presets import Preset
+from archer.mad.rates import Rate
 from archer.rules.peer import Contender
 from archer.sweeps.points import Point
-from archer.sweeps.rates import Rate
 
 NAMED = " (sweep)"  # at the end of a preset's name, in a store
 LARGEST = 96  # members of one population on a processor
@@ -51,11 +51,7 @@ class Design:
 
     def presets(self) -> list[Preset]:
         """The preset, or a part of it for every setting that has a rate of its own."""
-        by_name = {setting.name: setting for setting in self.preset.settings}
-        return [
-            replace(self.preset, settings=(by_name[name],), lrs=(lr,), weight_decays=(decay,))
-            for name, lr, decay in self.rates
-        ] or [self.preset]
+        return self.preset.at(self.rates) or [self.preset]
 
     def _plan(self, point: Point, preset: Preset) -> Plan:
         return make_plan(

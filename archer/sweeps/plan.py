@@ -12,11 +12,11 @@ from archer.errors import ArcherError
 from archer.mad.plan import Plan
 from archer.mad.presets import Preset
 from archer.mad.presets import preset as find_preset
+from archer.record.rates import best_rates
 from archer.rules.base import Rule
 from archer.rules.peer import is_peer
 from archer.sweeps.design import Design
 from archer.sweeps.points import MOST_POINTS, Point, axes, grid, once, reference
-from archer.sweeps.rates import best_rates
 from archer.sweeps.search import Kind, drawn
 from archer.sweeps.values import Swept, read_swept
 
@@ -109,7 +109,8 @@ def plan_sweep(
     on_gpu = device == "cuda"
     exact = precision or ("bf16" if on_gpu else "fp32")
     rates_of = "" if rates_from is None else rates_of
-    rates = () if rates_from is None else best_rates(rates_from, rates_of, chosen)
+    found = () if rates_from is None else best_rates(rates_from, [rates_of], chosen)
+    rates = tuple(rate for each in found for rate in each.rates)
     design = Design(graph, chosen, seeds, exact, together=on_gpu, rates=rates, rates_of=rates_of)
     made = Sweep(design, swept, tuple(learn), search, trials or 0, search_seed, one_at_a_time)
     if search is None:

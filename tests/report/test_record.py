@@ -322,7 +322,7 @@ def not_gzipped(folder):
 
 def newer(folder):
     plan = json.loads((folder / "plan.json").read_text())
-    (folder / "plan.json").write_text(json.dumps(plan | {"format": 2}))
+    (folder / "plan.json").write_text(json.dumps(plan | {"format": 3}))
 
 
 def broken_plan(folder):
@@ -356,7 +356,7 @@ BAD = {
     cut: "trials.csv.gz cannot be read: it is damaged",
     corrupt: "trials.csv.gz cannot be read: it is damaged",
     not_gzipped: "trials.csv.gz cannot be read: it is damaged or not gzipped",
-    newer: "was written by a newer Archer (record format 2, this one knows 1)",
+    newer: "was written by a newer Archer (record format 3, this one knows 2)",
     broken_plan: "plan.json is not JSON",
     plan_without: "plan.json lacks 'settings'",
     wrong_plan: "plan.json lacks 'trials'",

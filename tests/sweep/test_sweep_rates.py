@@ -12,11 +12,16 @@ from archer.errors import ArcherError
 from archer.mad.plan import make_plan
 from archer.mad.presets import core
 from archer.record import make_record
+from archer.record.rates import best_rates
 from archer.rules.load import builtin_graph
 from archer.sweeps import plan_sweep
-from archer.sweeps.rates import best_rates
 
 TASKS = ("in-context-recall", "memorization")
+
+
+def rates(source, rule, preset):
+    (found,) = best_rates(source, [rule], preset)
+    return found.rates
 
 
 def preset(*tasks):
@@ -41,7 +46,7 @@ def test_per_setting_the_highest_mean_on_validation_data_is_taken(store, tmp_pat
     expected = tuple(means[task].idxmax() for task in TASKS)
     assert expected[0] != mine.groupby(["lr", "weight_decay"])["test_accuracy"].mean().idxmax()
     for source in (store, made):
-        found = best_rates(source, "delta", preset())
+        found = rates(source, "delta", preset())
         assert found == tuple((task, *rate) for task, rate in zip(TASKS, expected, strict=True))
 
 
@@ -53,16 +58,19 @@ def test_equal_accuracies_go_to_the_lower_perplexity(store, tmp_path):
     best = (frame["lr"] == 5e-4) & (frame["weight_decay"] == 0.1)
     frame["validation_perplexity"] = 2.0 - best
     (made / "trials.csv.gz").write_bytes(gzip.compress(frame.to_csv(index=False).encode()))
-    assert best_rates(made, "delta", preset()) == tuple((task, 5e-4, 0.1) for task in TASKS)
+    assert rates(made, "delta", preset()) == tuple((task, 5e-4, 0.1) for task in TASKS)
 
 
 def test_what_is_not_there_to_the_end_gives_no_rate(store):
     with pytest.raises(ArcherError, match="adam is not trained to the end on in-context-recall"):
-        best_rates(store, "adam", preset())
+        rates(store, "adam", preset())
     with pytest.raises(ArcherError, match="delta is not trained to the end on compression"):
-        best_rates(store, "delta", preset("compression"))
-    with pytest.raises(ArcherError, match="no trial of rule momentum"):
-        best_rates(store, "momentum", preset())
+        rates(store, "delta", preset("compression"))
+    with pytest.raises(
+        ArcherError,
+        match=r"holds no trials of momentum in preset core.*a rule it has \(delta, adam\)",
+    ):
+        rates(store, "momentum", preset())
     with pytest.raises(ArcherError, match="leave out the others"):
         plan_sweep("momentum", set=["momentum.mu=0.8"], rates_from=store, lrs=(1e-3,))
 
@@ -81,9 +89,9 @@ def test_a_sweep_trains_at_those_rates_and_makes_few_populations(store):
     )
     assert len(swept.points) == 9
     plan = swept.cost
-    rates = best_rates(store, "delta", preset())
+    best = rates(store, "delta", preset())
     used = {(r.trial.setting.name, r.trial.lr, r.trial.weight_decay) for r in plan.rows}
-    assert used == set(rates)
+    assert used == set(best)
     assert len(plan.rows) == 9 * 2 * 3
     found = [
         (t.setting.task, t.rule.chunk_size if t.rule.slots else None, t.learn, len(p.trials))
