@@ -121,6 +121,23 @@ def test_the_fused_engine_scores_each_batch_of_several():
         assert torch.equal(found[:, batch], words)
 
 
+def test_one_member_s_words_are_those_of_all_its_batches():
+    """In the interpreter: with one member, a vector for K batches may be a view that repeats it."""
+    torch.set_default_dtype(torch.float32)
+    alone, K, B = network().resized(1, CPU), 3, 2
+    alone.put([0], network(), [0])
+    flat = alone.flat
+    full, grads = flat.views(flat.values), flat.views(flat.grads)
+    words = torch.tensor([WORDS[0], 0, 0], dtype=torch.int32)[:1]  # nothing may read on
+    engine = FusedBackbone(alone.model, Parameters(full, full, grads), words)
+    ids, targets = (x[:1].contiguous() for x in drawn(K * B))
+    losses, _ = engine.score(ids, targets.unflatten(1, (K, B)), None)
+    for batch in range(K):
+        mine, wanted = (x.unflatten(1, (K, B))[:, batch].contiguous() for x in (ids, targets))
+        plain, _ = alone.engine.score(mine, wanted, None)
+        torch.testing.assert_close(losses[:, batch], plain, rtol=1e-5, atol=0)
+
+
 def drawn(examples: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Words of each member as inputs and targets, some of them not scored."""
     inputs = torch.stack([torch.randint(n, (examples, LENGTH), dtype=torch.int32) for n in WORDS])

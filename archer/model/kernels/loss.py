@@ -148,6 +148,7 @@ def _score(
 def score(logits: Tensor, bias: Tensor, words: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     """Mean loss [P] as above, and the likeliest word of every position, [P, N] int32."""
     P, N, V = logits.shape
+    words = words.contiguous()  # a member for each of several batches may be a view of one
     VB = wide(V)
     R = max(1, TILING.rows // VB)
     partial = torch.empty(P, tiles(N, R), 2, device=logits.device)
