@@ -475,6 +475,40 @@ def test_a_learned_mix_that_begins_as_an_old_rule_is_new(
     assert not alike(behaviour(graph_of(body.format(learn=True))), delta)
 
 
+LEARNED = """
+    {knobs}
+
+    def write(self, S, dS, slots, p):
+        return {write}
+"""
+TWO = ("a", "b"), "p.a * S + p.b * torch.tanh(dS)"
+TIED = ("a",), "p.a * S + p.a * torch.tanh(dS)"
+
+
+def _learned(names: tuple[str, ...], write: str) -> str:
+    knobs = (f"{name} = Knob(0.5, low=0.0, high=1.0, learn=True)" for name in names)
+    return LEARNED.format(knobs="\n    ".join(knobs), write=write)
+
+
+def test_two_learned_knobs_that_start_alike_are_not_one(
+    graph_of: Callable[[str], RuleGraph],
+) -> None:
+    tied = graph_of(_learned(*TIED))
+    known = {"tied": Known(tied.rule_hash, behaviour(tied))}
+    gated = gate(proposed(_learned(*TWO)), known)
+    assert gated.passed, gated.failed
+    assert why_known("again", Known("another hash", behaviour(tied)), known)
+
+
+def test_names_and_order_of_learned_knobs_do_not_show(
+    graph_of: Callable[[str], RuleGraph],
+) -> None:
+    renamed = ("y", "x"), "p.x * torch.tanh(dS) + p.y * S"
+    turned = ("x", "y"), "p.x * torch.tanh(dS) + p.y * S"
+    first, *others = (behaviour(graph_of(_learned(*form))) for form in (TWO, renamed, turned))
+    assert all(alike(first, other) for other in others)
+
+
 def test_order_and_names_of_signals_do_not_show(graph_of: Callable[[str], RuleGraph]) -> None:
     body = """
     {one}
