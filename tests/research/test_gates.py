@@ -99,7 +99,18 @@ REFUSED = {
             return scores / (1 + (scores + p.eta).sum(-1))[:, None]
         """,
         "causal",
-        "my_rule.py:9: local: looks ahead: of 31 tokens, replacing token",
+        "my_rule.py:9: local: looks ahead: reduces over keys where later tokens have their `eta`;",
+    ),
+    "a signal that shows past a threshold": (
+        """
+        eta = Signal("identity")
+
+        def local(self, scores, p):
+            ahead = (0.0 * scores + p.eta[None, :]).amax(-1, keepdim=True)
+            return scores * (1.0 + torch.tanh(p.eta[:, None]) + torch.relu(ahead - 12.0))
+        """,
+        "causal",
+        "my_rule.py:9: local: looks ahead: reduces over keys where later tokens have their `eta`;",
     ),
     "a division": ("def gate(self, U, p):\n    return U / U.abs()", "finite", "the memory is NaN"),
     "slow growth": (
