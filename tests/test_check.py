@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from archer.check import CHECKS, check_file, checked_graph
+from archer.check.causality import causal, replaced
 from archer.check.probes import independent
 from archer.errors import ArcherError
 from archer.memory.chunkwise import chunkwise
 from archer.rules.base import RuleError
-from archer.rules.load import BUILTIN, builtin_graph
+from archer.rules.load import BUILTIN, builtin_graph, load_graph
 
 HEAD = (
     "import torch\n"
@@ -54,6 +55,15 @@ class Bad:
     check: str
     messages: tuple[str, ...]
 
+
+# At usual inputs no output changes: the largest of later tokens' `eta` counts from 12 on.
+PEEK = """
+    eta = Signal("identity")
+
+    def local(self, scores, p):
+        ahead = (0.0 * scores + p.eta[None, :]).amax(-1, keepdim=True)  # here
+        return scores * (1.0 + torch.tanh(p.eta[:, None]) + torch.relu(ahead - 12.0))
+    """
 
 BAD = {
     "an operation": Bad(
@@ -95,10 +105,8 @@ BAD = {
         """,
         "causal",
         (
-            "local: looks ahead: of 31 tokens, replacing token",
-            "changes the output at token",
-            "465 such pairs, through eta)",
-            "torch.where(causal_mask(scores), x, 0)",
+            "local: looks ahead: reduces over keys where later tokens have their `eta`;",
+            "mask first, as in torch.where(causal_mask(scores), x, 0)",
         ),
     ),
     "a signal in a softmax without a mask": Bad(
@@ -109,7 +117,7 @@ BAD = {
             return torch.softmax(scores * p.eta[:, None] + p.eta, dim=-1)  # here
         """,
         "causal",
-        ("local: looks ahead", "through eta)"),
+        ("local: looks ahead: reduces over keys where later tokens have their `eta`;",),
     ),
     "the decay read before it is masked": Bad(
         """
@@ -120,7 +128,12 @@ BAD = {
             return scores * (scores * 0 + p.decay).amax(-1)[:, None]  # here
         """,
         "causal",
-        ("local: looks ahead", "through decay)"),
+        ("local: looks ahead: reduces over keys where later tokens have their `decay`;",),
+    ),
+    "a signal that shows past a threshold": Bad(
+        PEEK,
+        "causal",
+        ("local: looks ahead: reduces over keys where later tokens have their `eta`;",),
     ),
     "a division by zero": Bad(
         "def gate(self, U, p):\n    return U / U.abs()",
@@ -220,6 +233,50 @@ def test_failed_check_says_what_and_where(name: str, write: Callable[[str], str]
     with pytest.raises(RuleError) as caught:
         checked_graph(path)
     assert (caught.value.check, str(caught.value)) == (bad.check, failed.message)
+
+
+@pytest.mark.parametrize(
+    ("name", "messages"),
+    [
+        (
+            "a signal read before it is masked",
+            ("replacing token 18 changes", "(465 such pairs, through eta)"),
+        ),
+        ("the decay read before it is masked", ("through decay)",)),
+        ("a signal that shows past a threshold", (" by one of 100 changes", "through eta)")),
+    ],
+)
+def test_execution_finds_it_too(
+    name: str, messages: tuple[str, ...], write: Callable[[str], str]
+) -> None:
+    """Whatever the graph says: it does not tell what an engine makes of it."""
+    finding = replaced(load_graph(write(BAD[name].body)))
+    assert not finding.passed
+    assert finding.line
+    assert finding.message.startswith("local: looks ahead: of 3")
+    assert finding.message.endswith("as in torch.where(causal_mask(scores), x, 0)")
+    assert all(message in finding.message for message in messages), finding.message
+
+
+def test_an_output_that_becomes_nan_has_changed(write: Callable[[str], str]) -> None:
+    body = """
+    eta = Signal("identity")
+
+    def local(self, scores, p):
+        return scores + (scores * torch.exp(p.eta)).amax(-1, keepdim=True)
+    """
+    finding = replaced(load_graph(write(body)))
+    assert "by one of 10000 changes" in finding.message
+    assert "by inf (465 such pairs, through eta)" in finding.message
+
+
+def test_an_engine_that_looks_ahead_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    def peeking(*args: Any, **options: Any) -> Any:
+        output, state = chunkwise(*args, **options)
+        return output + 1e-12 * output.roll(-1, 1), state
+
+    monkeypatch.setattr("archer.check.inputs.chunkwise", peeking)
+    assert not causal(builtin_graph("momentum")).passed
 
 
 @pytest.mark.parametrize(("axis", "what"), [(0, "batch entry"), (2, "head")])

@@ -115,6 +115,23 @@ def inputs(
     return Inputs(tensors, rule.decay)
 
 
+def extreme(rule: RuleGraph, length: int, raw: float) -> Inputs:
+    """Values, and the raw numbers of beta and of every signal, all of this size.
+
+    Keys and queries are random: normalised, they have a direction and no size.
+    """
+    usual = inputs(rule, length, batch=1, seed=1)
+    activations = {"beta": "sigmoid", "v": "identity"}
+    activations |= {signal.name: signal.activation for signal in rule.signals}
+
+    def sized(name: str, tensor: Tensor) -> Tensor:
+        return (
+            tensor if name in "qk" else _activated(torch.full_like(tensor, raw), activations[name])
+        )
+
+    return usual.map(sized)
+
+
 def _activated(x: Tensor, activation: str) -> Tensor:
     match activation:
         case "sigmoid":

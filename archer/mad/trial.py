@@ -65,7 +65,8 @@ class Trial:
     def _mathematics(self) -> str:
         if isinstance(self.rule, Peer):
             return self.rule.rule_hash
-        return rule_hash(self.rule, {name: self._knob_text(name, v) for name, v in self.knobs})
+        texts = {name: self._knob_text(name, value) for name, value in self.knobs}
+        return rule_hash(self.rule, texts, self.learn)
 
     def _knob_text(self, name: str, value: float) -> str:
         if name not in self.learn:

@@ -9,10 +9,11 @@ hooks are delta's own, which no chunk size changes).
 import hashlib
 import itertools
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from archer.rules.ops import COMMUTATIVE, HOOKS
+from archer.rules.parameters import alike_parameters, parameter_names, shared_parameters
 
 if TYPE_CHECKING:
     from archer.rules.graph import Graph, Node, RuleGraph
@@ -20,11 +21,14 @@ if TYPE_CHECKING:
 MAX_RENAMINGS = 5040
 
 
-def rule_hash(rule: "RuleGraph", knobs: Mapping[str, str] | None = None) -> str:
+def rule_hash(
+    rule: "RuleGraph", knobs: Mapping[str, str] | None = None, learned: Sequence[str] = ()
+) -> str:
     """SHA-256 as hex: the smallest over all renamings of knobs, signals and slots.
 
     knobs: what to write in each knob's place, such as its value; then knobs are told apart by
-    that and not renamed.
+    that and not renamed. learned: those of them that are parameters of their own, so that two are
+    two also where the same is written for both.
     """
     fixed = {f"knob.{name}": f"knob={text}" for name, text in (knobs or {}).items()}
     groups = [
@@ -32,41 +36,52 @@ def rule_hash(rule: "RuleGraph", knobs: Mapping[str, str] | None = None) -> str:
         [f"signal.{signal.name}" for signal in rule.signals],
         [f"slots.{slot}" for slot in rule.slots],
     ]
-    return min(_hash_renamed(rule, fixed | names) for names in _renamings(rule, groups, fixed))
+    named = len(groups)
+    groups += alike_parameters({name: fixed[name] for name in (f"knob.{k}" for k in learned)})
+    return min(
+        _hash_renamed(rule, fixed | _numbered(order[:named]), order[named:])
+        for order in _orders(rule, groups, fixed)
+    )
 
 
-def _renamings(
+def _orders(
     rule: "RuleGraph", groups: list[list[str]], fixed: dict[str, str]
-) -> list[dict[str, str]]:
-    """Names in an order of their own; only those that play the same part are permuted."""
+) -> "itertools.islice[tuple[list[str], ...]]":
+    """Every group in an order of its own; only names that play the same part are permuted."""
     alike = {name: name.split(".")[0] + ".other" for group in groups for name in group}
     orders = []
     for group in groups:
         parts: dict[str, list[str]] = {}
         for name in group if len(group) > 1 else []:
-            part = _hash_renamed(rule, fixed | alike | {name: "this"})
+            part = _hash_renamed(rule, alike | fixed | {name: "this"})
             parts.setdefault(part, []).append(name)
         ties = [parts[part] for part in sorted(parts)] or [group]
         choices = itertools.product(*map(_permutations, ties))
         orders.append([list(itertools.chain(*c)) for c in itertools.islice(choices, MAX_RENAMINGS)])
-    return [
-        {name: f"{name.split('.')[0]}.{i}" for group in choice for i, name in enumerate(group)}
-        for choice in itertools.islice(itertools.product(*orders), MAX_RENAMINGS)
-    ]
+    return itertools.islice(itertools.product(*orders), MAX_RENAMINGS)
+
+
+def _numbered(groups: Sequence[list[str]]) -> dict[str, str]:
+    return {n: f"{n.split('.')[0]}.{i}" for group in groups for i, n in enumerate(group)}
 
 
 def _permutations(names: list[str]) -> "itertools.islice[tuple[str, ...]]":
     return itertools.islice(itertools.permutations(names), MAX_RENAMINGS)
 
 
-def _hash_renamed(rule: "RuleGraph", renaming: dict[str, str]) -> str:
+def _hash_renamed(
+    rule: "RuleGraph", renaming: dict[str, str], learned: Sequence[list[str]] = ()
+) -> str:
     activations = sorted((renaming[f"signal.{s.name}"], s.activation) for s in rule.signals)
     is_delta = all(rule.is_default(hook) for hook in HOOKS)
     parts = [f"chunk={'any' if is_delta else rule.chunk_size}", repr(activations)]
+    own = parameter_names(rule, renaming, learned)
     for hook in HOOKS:
-        graph = _Hashes(rule.hook(hook), renaming)
-        outputs = sorted((renaming.get(n, n), graph.digest(i)) for n, i in rule.hook(hook).outputs)
+        names = renaming | own[hook]
+        graph = _Hashes(rule.hook(hook), names)
+        outputs = sorted((names.get(n, n), graph.digest(i)) for n, i in rule.hook(hook).outputs)
         parts.append(hook + repr(outputs))
+    parts += shared_parameters(own, learned)
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 

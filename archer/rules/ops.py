@@ -80,7 +80,8 @@ def fits_output(hook: str, shape: Shape) -> bool:
 def looks_ahead(hook: str, dim: str) -> bool:
     """In `local` a reduction over queries, or over a signal's tokens, lets a token see later ones.
 
-    A reduction over keys does not, as `scores` is zero above the diagonal.
+    A reduction over keys need not, as `scores` is zero above the diagonal; whether one does is for
+    `archer.rules.ahead` to say.
     """
     return hook == "local" and dim in ("query", "token")
 

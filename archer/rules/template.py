@@ -50,7 +50,9 @@ class {class_name}(Rule):
     # def local(self, scores, p):
     #     """How tokens of one chunk read each other, scores: [C, C], zero above the diagonal.
     #
-    #     Sums may run over keys (dim=-1), never over queries: those would look ahead.
+    #     Sums may run over keys (dim=-1), never over queries: those would look ahead. What holds
+    #     later tokens' signals, x = scores + p.eta, is masked before it is summed:
+    #     torch.where(causal_mask(scores), x, 0)
     #     """
     #     return causal_softmax(scores)       # from archer import causal_softmax
     #

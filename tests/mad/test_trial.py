@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from archer.mad.plan import model
+from archer.mad.plan import make_plan, model
 from archer.mad.presets import smoke
 from archer.mad.settings import Setting, baseline
 from archer.mad.trial import Trial, make_trial, trial_from_json
@@ -61,6 +61,43 @@ def test_the_id_sees_through_names_of_variables_knobs_and_slots():
     learned = trial(trace(Momentum), RECALL, learn=("mu",))
     assert learned.id == trial(trace(Renamed), RECALL, learn=("beta_one",)).id
     assert learned.id != same[0].id
+
+
+class Two(Rule):
+    a = Knob(0.5, low=0.0, high=1.0, learn=True)
+    b = Knob(0.5, low=0.0, high=1.0, learn=True)
+
+    def write(self, S, dS, slots, p):
+        return p.a * S + p.b * dS
+
+
+class Tied(Rule):
+    a = Knob(0.5, low=0.0, high=1.0, learn=True)
+
+    def write(self, S, dS, slots, p):
+        return p.a * S + p.a * dS
+
+
+def test_two_learned_knobs_are_two_also_where_they_start_alike():
+    two, tied = trial(trace(Two), RECALL), trial(trace(Tied), RECALL)
+    assert two.id != tied.id
+    plan = make_plan([trace(Two), trace(Tied)], smoke().only([RECALL.task]))
+    assert {row.identical_to for row in plan.rows} == {None}
+    # fixed, they are one number
+    assert trial(trace(Two), RECALL, a=0.5, b=0.5).id == trial(trace(Tied), RECALL, a=0.5).id
+
+
+def test_ids_that_stand_in_records_stay():
+    """`adam_softmax` has two learned shares that start alike, one inside chunks, one between."""
+    rules = ("adam_softmax", "momentum", "softmax_attention")
+    found = [trial(builtin_graph(name), RECALL).id for name in rules]
+    learned = trial(builtin_graph("momentum"), RECALL, learn=("mu",)).id
+    assert [*found, learned] == [
+        "346abc7ef899dfd6",
+        "bf4d35fba0bd68ca",
+        "93c3e8220e1c5032",
+        "8a985251d0558642",
+    ]
 
 
 def test_the_id_changes_with_everything_that_determines_the_trial():

@@ -99,7 +99,18 @@ REFUSED = {
             return scores / (1 + (scores + p.eta).sum(-1))[:, None]
         """,
         "causal",
-        "my_rule.py:9: local: looks ahead: of 31 tokens, replacing token",
+        "my_rule.py:9: local: looks ahead: reduces over keys where later tokens have their `eta`;",
+    ),
+    "a signal that shows past a threshold": (
+        """
+        eta = Signal("identity")
+
+        def local(self, scores, p):
+            ahead = (0.0 * scores + p.eta[None, :]).amax(-1, keepdim=True)
+            return scores * (1.0 + torch.tanh(p.eta[:, None]) + torch.relu(ahead - 12.0))
+        """,
+        "causal",
+        "my_rule.py:9: local: looks ahead: reduces over keys where later tokens have their `eta`;",
     ),
     "a division": ("def gate(self, U, p):\n    return U / U.abs()", "finite", "the memory is NaN"),
     "slow growth": (
@@ -473,6 +484,40 @@ def test_a_learned_mix_that_begins_as_an_old_rule_is_new(
     delta = behaviour(builtin_graph("delta"))
     assert alike(behaviour(graph_of(body.format(learn=False))), delta)
     assert not alike(behaviour(graph_of(body.format(learn=True))), delta)
+
+
+LEARNED = """
+    {knobs}
+
+    def write(self, S, dS, slots, p):
+        return {write}
+"""
+TWO = ("a", "b"), "p.a * S + p.b * torch.tanh(dS)"
+TIED = ("a",), "p.a * S + p.a * torch.tanh(dS)"
+
+
+def _learned(names: tuple[str, ...], write: str) -> str:
+    knobs = (f"{name} = Knob(0.5, low=0.0, high=1.0, learn=True)" for name in names)
+    return LEARNED.format(knobs="\n    ".join(knobs), write=write)
+
+
+def test_two_learned_knobs_that_start_alike_are_not_one(
+    graph_of: Callable[[str], RuleGraph],
+) -> None:
+    tied = graph_of(_learned(*TIED))
+    known = {"tied": Known(tied.rule_hash, behaviour(tied))}
+    gated = gate(proposed(_learned(*TWO)), known)
+    assert gated.passed, gated.failed
+    assert why_known("again", Known("another hash", behaviour(tied)), known)
+
+
+def test_names_and_order_of_learned_knobs_do_not_show(
+    graph_of: Callable[[str], RuleGraph],
+) -> None:
+    renamed = ("y", "x"), "p.x * torch.tanh(dS) + p.y * S"
+    turned = ("x", "y"), "p.x * torch.tanh(dS) + p.y * S"
+    first, *others = (behaviour(graph_of(_learned(*form))) for form in (TWO, renamed, turned))
+    assert all(alike(first, other) for other in others)
 
 
 def test_order_and_names_of_signals_do_not_show(graph_of: Callable[[str], RuleGraph]) -> None:

@@ -36,7 +36,8 @@ def rule_file(tmp_path: Path) -> Callable[..., Path]:
     """(text of the class body, name) -> path of a rule file with one class around it."""
 
     def write(body: str, name: str = "my_rule", base: str = "Rule") -> Path:
-        head = "import math\nimport torch\nfrom archer import Knob, Rule, Signal, causal_softmax\n"
+        head = "import math\nimport torch\n"
+        head += "from archer import Knob, Rule, Signal, causal_mask, causal_softmax\n"
         path = tmp_path / f"{name}.py"
         body = textwrap.indent(textwrap.dedent(body).strip("\n"), "    ")
         path.write_text(f"{head}class MyRule({base}):\n{body}\n")

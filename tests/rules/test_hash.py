@@ -191,6 +191,67 @@ def test_given_knobs_stand_for_themselves() -> None:
     assert rule_hash(momentum, {"mu": "0.9"}) != rule_hash(decay, {"lam": "0.9"})
 
 
+# Learned knobs a, b, c that start alike, as Python uses them in (gate, local, write).
+TIED = {
+    "two in one hook": ("U", "scores", "p.a * S + p.b * dS"),
+    "one in one hook": ("U", "scores", "p.a * S + p.a * dS"),
+    "two between chunks": ("p.a * U", "scores", "p.b * S + dS"),
+    "one between chunks": ("p.a * U", "scores", "p.a * S + dS"),
+    "two, one inside": ("U", "p.a * scores", "p.b * S + dS"),
+    "one, also inside": ("U", "p.a * scores", "p.a * S + dS"),
+    "two of three inside": ("U", "scores * (p.a + scores * p.b)", "p.a * S + p.c * dS"),
+    "the other of three inside": ("U", "scores * (p.a + scores * p.b)", "p.b * S + p.c * dS"),
+    "three, none shared": ("U", "scores * (p.a + scores * p.b)", "p.c * S + dS"),
+}
+
+
+def _learned_hash(rule_file: Body, hooks: tuple[str, str, str], names: str = "abc") -> str:
+    """The hash with every learned knob written alike, under these names."""
+    gate, local, write = hooks
+    text = f"""
+    def gate(self, U, p):
+        return {gate}
+
+    def local(self, scores, p):
+        return {local}
+
+    def write(self, S, dS, slots, p):
+        return {write}
+    """
+    used = [new for old, new in zip("abc", names, strict=True) if f"p.{old}" in text]
+    for place, old in enumerate("abc"):
+        text = text.replace(f"p.{old}", f"p.<{place}>")
+    for place, new in enumerate(names):
+        text = text.replace(f"<{place}>", new)
+    knobs = "\n".join(f"    {name} = Knob(0.5, low=0.0, high=1.0)" for name in sorted(used))
+    graph = load_graph(str(rule_file(f"{knobs}\n{text}")))
+    return rule_hash(graph, dict.fromkeys(used, "0.5 learned"), used)
+
+
+def test_learned_knobs_that_start_alike_are_told_apart(rule_file: Body) -> None:
+    hashes = {name: _learned_hash(rule_file, hooks) for name, hooks in TIED.items()}
+    assert len(set(hashes.values())) == len(TIED), hashes
+
+
+@pytest.mark.parametrize("name", TIED)
+def test_by_what_they_do_and_not_by_their_names(name: str, rule_file: Body) -> None:
+    hashes = {_learned_hash(rule_file, TIED[name], names) for names in ("abc", "cab", "bca", "xyz")}
+    assert len(hashes) == 1
+
+
+def test_fixed_knobs_of_one_value_are_one_number(rule_file: Body) -> None:
+    body = """
+    a, b = Knob(0.5, low=0.0, high=1.0), Knob(0.2, low=0.0, high=1.0)
+
+    def write(self, S, dS, slots, p):
+        return p.a * S + p.{} * dS + 0.0 * p.b
+    """
+    two, one = (load_graph(str(rule_file(body.format(x), f"rule_{x}"))) for x in "ba")
+    texts = {"a": "0.5", "b": "0.5"}
+    assert rule_hash(two, texts) == rule_hash(one, texts)
+    assert rule_hash(two, texts, ("a", "b")) != rule_hash(one, texts, ("a", "b"))
+
+
 # -- random rules --------------------------------------------------------------------------------
 
 LEAVES = ("S", "dS", "slots.m", "slots.n", "knob.a", "knob.b", "const")

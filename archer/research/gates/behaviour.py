@@ -24,10 +24,11 @@ def behaviour(rule: RuleGraph) -> str:
     """The rule's outputs as text, to be compared by `alike`; two sets, divided by a bar.
 
     In the first all knobs are at their defaults, in the second those that are learned lie inside
-    their bounds, since a learned mix may begin as an old rule.
+    their bounds, since a learned mix may begin as an old rule; each at a place of its own, since
+    two that begin alike are not one.
     """
     first = _outputs(rule, {})
-    learned = {knob.name: _inside(knob) for knob in rule.knobs if knob.learn}
+    learned = _moved(rule)
     second = _outputs(rule, learned) if learned else first
     return "|".join(" ".join(f"{x:.12g}" for x in numbers) for numbers in (first, second))
 
@@ -45,10 +46,30 @@ def _numbers(text: str) -> list[float]:
     return [float(number) for part in text.split("|") for number in part.split()]
 
 
-def _inside(knob: KnobSpec) -> float:
+def _moved(rule: RuleGraph) -> dict[str, float]:
+    """Learned knobs inside their bounds, no two with equal bounds at the same place."""
+    alike: dict[tuple[float, float, bool], list[KnobSpec]] = {}
+    for knob in rule.knobs:
+        if knob.learn:
+            alike.setdefault((knob.low, knob.high, knob.log), []).append(knob)
+    values: dict[str, float] = {}
+    for knobs in alike.values():
+        # by what they do, so that neither names nor the order of declaration show
+        ordered = sorted(knobs, key=lambda knob: _effect(rule, knob)) if len(knobs) > 1 else knobs
+        values |= {knob.name: _inside(knob, 0.7 ** (n + 1)) for n, knob in enumerate(ordered)}
+    return values
+
+
+def _effect(rule: RuleGraph, knob: KnobSpec) -> float:
+    """One number for what the rule computes with this knob alone moved."""
+    return sum(_outputs(rule, {knob.name: _inside(knob, 0.7)}))
+
+
+def _inside(knob: KnobSpec, share: float) -> float:
+    """The place with this share of the way left to the lower bound."""
     if knob.log:
-        return math.exp(0.7 * math.log(knob.low) + 0.3 * math.log(knob.high))
-    return 0.7 * knob.low + 0.3 * knob.high
+        return math.exp(share * math.log(knob.low) + (1 - share) * math.log(knob.high))
+    return share * knob.low + (1 - share) * knob.high
 
 
 def _outputs(rule: RuleGraph, knobs: Mapping[str, float]) -> list[float]:
