@@ -36,6 +36,7 @@ def record(
     sweep: Annotated[
         int | None, arg(metavar="N", help="a sweep, and which, if the store holds several")
     ] = None,
+    search: Annotated[bool, arg(help="the search, if the store holds other things too")] = False,
     partial: Annotated[
         bool, arg(help="also when trials are missing; the record and its report say which")
     ] = False,
@@ -51,7 +52,8 @@ def record(
     """Make a record of a benchmark, a sweep or a search: all that is needed to see it again.
 
     One table of all that was asked of one preset and protocol, whatever the number of commands; or
-    one sweep; or a search with all its sessions.
+    one sweep; or a search with all its sessions. Where a search shares a store with others,
+    --search takes it, and options that choose a table or a sweep take that.
 
     Example: archer record results/core --name core-3-seeds
     """
@@ -59,9 +61,8 @@ def record(
     from archer.sweeps.record import is_sweep, make_sweep_record
 
     choice = Choice(preset, protocol, runs, rules, tasks)
-    if _is_search(store):
-        if choice != Choice() or sweep is not None or against or beside:
-            raise ArcherError("options that choose are of tables: a search is recorded whole")
+    chosen = bool(choice != Choice() or sweep is not None or against or beside)
+    if _search_meant(store, search, chosen):
         _show_made(_record_search(store, name, out, partial, command))
         return
     if is_sweep(store, sweep, preset):
@@ -87,10 +88,21 @@ def record(
     _show_made(made)
 
 
-def _is_search(store: str) -> bool:
-    from archer.research.record import holds_search
+def _search_meant(store: str, search: bool, chosen: bool) -> bool:
+    """Whether a search is to be recorded. Raises ArcherError where that is not clear.
 
-    return holds_search(store)
+    search: it was asked for. chosen: options were given that choose a table or a sweep.
+    """
+    from archer.research.record import held
+
+    found = held(store)
+    if search and not found.search:
+        raise ArcherError(f"{found.where} holds no search: leave out --search")
+    if chosen and (search or (found.search and not found.others)):
+        raise ArcherError("options that choose are of tables: a search is recorded whole")
+    if found.search and found.others and not (search or chosen):
+        raise ArcherError(found.listed)
+    return search or (found.search and not found.others)
 
 
 def _record_search(
