@@ -66,6 +66,8 @@ def record(
         _show_made(_record_search(store, name, out, partial, command))
         return
     if is_sweep(store, sweep, preset):
+        if sweep is not None and preset is not None:
+            raise ArcherError(f"--sweep {sweep} says which already: leave out --preset")
         if choice != Choice(preset) or against or beside:
             raise ArcherError(
                 "--protocol, --runs, --rules, --tasks, --against and --beside are of tables: a "
@@ -135,6 +137,7 @@ def show_rebuilt(record: Path, out: Path | None = None) -> int:
 
         return show_rebuilt_sweep(record, out)
     from archer.cli.show import console
+    from archer.cli.tables import Whole
     from archer.record import rebuild
     from archer.report.notes import notes
     from archer.report.tables import terminal_table
@@ -146,7 +149,7 @@ def show_rebuilt(record: Path, out: Path | None = None) -> int:
         "from the record's trials\n",
         markup=False,
     )
-    console.print(terminal_table(study))
+    console.print(Whole(terminal_table(study)))
     console.print("")
     for note in notes(study):
         console.print(f"- {note}", markup=False)
