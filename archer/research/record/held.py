@@ -1,5 +1,6 @@
 """What of a store can be recorded, where a search may share it with benchmarks and sweeps."""
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,4 +51,4 @@ def _tables(store: Store) -> list[str]:
         for plan in store.plans()
         if plan["id"] not in searched and not plan["preset"].endswith(NAMED)
     )
-    return [f"a table (--preset {preset} --protocol {protocol})" for preset, protocol in names]
+    return [f"a table (--preset {shlex.quote(p)} --protocol {protocol})" for p, protocol in names]
