@@ -8,17 +8,16 @@ from pathlib import Path
 from archer.errors import ArcherError
 
 
-def prepare_folder(folder: Path) -> Path:
-    """The folder, made if need be. Raises ArcherError if nothing can be written there."""
+def prepare_folder(folder: Path, fix: str = "choose another folder with --out") -> Path:
+    """The folder, made if need be. Raises ArcherError, which ends with `fix`, if nothing can be
+    written there."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
         reason = error.strerror or str(error)
-        raise ArcherError(
-            f"cannot write to {folder}: {reason}; choose another folder with --out"
-        ) from error
+        raise ArcherError(f"cannot write to {folder}: {reason}; {fix}") from error
     return folder
 
 

@@ -45,6 +45,10 @@ def test_places_that_cannot_be_written_are_named(tmp_path):
         prepare_folder(file / "x")
     with pytest.raises(ArcherError, match=f"cannot write to {file}: File exists; choose"):
         prepare_folder(file)
+    with pytest.raises(ArcherError, match=r"File exists; choose another folder with --out$"):
+        prepare_folder(file)
+    with pytest.raises(ArcherError, match=r"File exists; stand elsewhere$"):
+        prepare_folder(file, "stand elsewhere")
     with pytest.raises(ArcherError, match="Not a directory; choose another place"):
         write_whole(file / "x", "text")
     with pytest.raises(ArcherError, match="No such file or directory; choose another place"):

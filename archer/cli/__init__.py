@@ -1,14 +1,15 @@
 """The command line: parses, calls, prints. Nothing here computes."""
 
 import difflib
-import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from archer.cli import commands
+from archer.cli.given import check_once
 from archer.cli.lengths import lengths
+from archer.cli.output import printing
 from archer.cli.record import record
 from archer.cli.research import research
 from archer.cli.sweep import sweep
@@ -45,8 +46,12 @@ def _terminate(*_: object) -> None:
 
 
 def _check_command(args: Sequence[str]) -> None:
-    """Raises ArcherError for a command that is none, with the likeliest meant."""
-    if not args or args[0].startswith("-") or args[0] in COMMANDS:
+    """Raises ArcherError for a command that is none, with the likeliest meant, and for an option
+    given twice."""
+    if not args or args[0].startswith("-"):
+        return
+    if args[0] in COMMANDS:
+        check_once(COMMANDS[args[0]], args[1:])
         return
     near = difflib.get_close_matches(args[0], COMMANDS, n=1)
     meant = f"did you mean '{near[0]}'?" if near else f"there are {', '.join(COMMANDS)}"
@@ -54,12 +59,18 @@ def _check_command(args: Sequence[str]) -> None:
 
 
 def main(args: list[str] | None = None) -> None:
-    """Run one command. Exits 2 for a mistake of the user's, 130 on Ctrl-C, 143 on SIGTERM."""
+    """Run one command. Exits 2 for a mistake of the user's and where nothing can be printed, 130 on
+    Ctrl-C, 143 on SIGTERM."""
+    signal.signal(signal.SIGTERM, _terminate)
+    with printing():
+        sys.exit(_run(sys.argv[1:] if args is None else args))
+
+
+def _run(args: list[str]) -> int:
     import tyro
 
-    signal.signal(signal.SIGTERM, _terminate)
     try:
-        _check_command(sys.argv[1:] if args is None else args)
+        _check_command(args)
         code = tyro.extras.subcommand_cli_from_dict(
             COMMANDS,
             prog="archer",
@@ -69,11 +80,8 @@ def main(args: list[str] | None = None) -> None:
         )
     except ArcherError as error:
         print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+        return 2
     except KeyboardInterrupt as stop:  # its text, where there is one: what was not in vain
         print(": ".join(["stopped", *map(str, stop.args)]), file=sys.stderr)
-        sys.exit(143 if isinstance(stop, Terminated) else 130)
-    except BrokenPipeError:  # `archer rules | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
-    sys.exit(code or 0)
+        return 143 if isinstance(stop, Terminated) else 130
+    return code or 0

@@ -4,12 +4,13 @@ Heavy imports are inside: `archer --help` must not wait for torch.
 """
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
 from tyro.conf import UseAppendAction, arg
 
+from archer.cli.given import FROM, check_workers, refuse_unheeded
 from archer.errors import ArcherError
 
 TaskNames = Annotated[
@@ -108,7 +109,7 @@ def bench(
     Example: archer bench delta momentum my_rule.py --preset quick --set momentum.mu=0.8
     """
     if from_ is not None:
-        _refuse_with_from(locals())
+        refuse_unheeded(bench, locals(), ("from_", "out"), FROM)
         from archer.cli.record import show_rebuilt
 
         return show_rebuilt(from_, out)
@@ -120,6 +121,7 @@ def bench(
     knobs = _knob_values(set)
     # a plan for a card that is elsewhere can be made anywhere
     device_found = device if dry_run and device == "cuda" else find_device(device)
+    check_workers(device_found, workers)
     if dry_run:
         plan = plan_bench(
             rules or None,
@@ -322,16 +324,6 @@ def compare(
     from archer.report.compare import Comparison
 
     show_comparison(Comparison.load(a, b))
-
-
-def _refuse_with_from(given: Mapping[str, object]) -> None:
-    """Raises ArcherError for options of `bench` that a record rebuilt as it is would not heed."""
-    options = inspect.signature(bench).parameters.values()
-    changed = [o.name for o in options if given[o.name] != o.default]
-    for name in changed:
-        if name not in ("from_", "out"):
-            what = "rules" if name == "rules" else f"--{name.replace('_', '-')}"
-            raise ArcherError(f"--from rebuilds a record as it is: give no {what} with it")
 
 
 def _knob_values(assignments: Sequence[str]) -> dict[str, float]:

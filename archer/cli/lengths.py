@@ -6,12 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import arg
 
+from archer.cli.given import FROM, refuse_unheeded
 from archer.errors import ArcherError
 
 if TYPE_CHECKING:
-    import pandas as pd
-    from rich.table import Table
-
     from archer.lengths import Measured
 
 
@@ -55,14 +53,16 @@ def lengths(
 
     Example: archer lengths results/quick --length 65536
     """
+    if (folder is None) == (from_ is None):
+        raise ArcherError("give the folder of a benchmark, or --from and a record")
+    if from_ is not None:
+        refuse_unheeded(lengths, locals(), ("from_", "out"), FROM)
+        return _show_rebuilt(from_, out)
+    assert folder is not None
     from archer.benchmark import find_device
     from archer.lengths import lengths as run
     from archer.record import Choice
 
-    if from_ is not None and folder is None:
-        return _show_rebuilt(from_, out)
-    if folder is None or from_ is not None:
-        raise ArcherError("give the folder of a benchmark, or --from and a record")
     target = out or Path("results") / f"lengths-{folder.resolve().name}"
     measured = run(
         folder,
@@ -95,6 +95,7 @@ def _show_rebuilt(record: Path, out: Path | None) -> int:
 def _show(measured: "Measured") -> None:
     """Errors, growth, and what to keep in mind."""
     from archer.cli.show import console
+    from archer.cli.tables import frame_table
     from archer.lengths import words
     from archer.lengths.sequences import BINDINGS
     from archer.lengths.tables import error_table, growth_table
@@ -105,18 +106,7 @@ def _show(measured: "Measured") -> None:
     for heading, table in (("Retrieval error", error_table), ("Growth", growth_table)):
         for kind in BINDINGS:
             console.print(f"\n{heading}. {words.ABOUT[kind]}:\n", markup=False)
-            console.print(_table(table(measured, kind)))
-    console.print("")
+            console.print(frame_table(table(measured, kind)))
+    console.print(f"\n{words.SPREAD}\n", markup=False)
     for note in words.notes(measured):
         console.print(f"- {note}", markup=False)
-
-
-def _table(frame: "pd.DataFrame") -> "Table":
-    from rich.table import Table
-
-    table = Table("", box=None, pad_edge=False)
-    for name in frame.columns:
-        table.add_column(str(name), justify="right")
-    for name, *cells in frame.itertuples():
-        table.add_row(str(name), *map(str, cells))
-    return table

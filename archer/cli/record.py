@@ -36,6 +36,7 @@ def record(
     sweep: Annotated[
         int | None, arg(metavar="N", help="a sweep, and which, if the store holds several")
     ] = None,
+    search: Annotated[bool, arg(help="the search, if the store holds other things too")] = False,
     partial: Annotated[
         bool, arg(help="also when trials are missing; the record and its report say which")
     ] = False,
@@ -51,7 +52,8 @@ def record(
     """Make a record of a benchmark, a sweep or a search: all that is needed to see it again.
 
     One table of all that was asked of one preset and protocol, whatever the number of commands; or
-    one sweep; or a search with all its sessions.
+    one sweep; or a search with all its sessions. Where a search shares a store with others,
+    --search takes it, and options that choose a table or a sweep take that.
 
     Example: archer record results/core --name core-3-seeds
     """
@@ -59,12 +61,13 @@ def record(
     from archer.sweeps.record import is_sweep, make_sweep_record
 
     choice = Choice(preset, protocol, runs, rules, tasks)
-    if _is_search(store):
-        if choice != Choice() or sweep is not None or against or beside:
-            raise ArcherError("options that choose are of tables: a search is recorded whole")
+    chosen = bool(choice != Choice() or sweep is not None or against or beside)
+    if _search_meant(store, search, chosen):
         _show_made(_record_search(store, name, out, partial, command))
         return
     if is_sweep(store, sweep, preset):
+        if sweep is not None and preset is not None:
+            raise ArcherError(f"--sweep {sweep} says which already: leave out --preset")
         if choice != Choice(preset) or against or beside:
             raise ArcherError(
                 "--protocol, --runs, --rules, --tasks, --against and --beside are of tables: a "
@@ -87,10 +90,21 @@ def record(
     _show_made(made)
 
 
-def _is_search(store: str) -> bool:
-    from archer.research.record import holds_search
+def _search_meant(store: str, search: bool, chosen: bool) -> bool:
+    """Whether a search is to be recorded. Raises ArcherError where that is not clear.
 
-    return holds_search(store)
+    search: it was asked for. chosen: options were given that choose a table or a sweep.
+    """
+    from archer.research.record import held
+
+    found = held(store)
+    if search and not found.search:
+        raise ArcherError(f"{found.where} holds no search: leave out --search")
+    if chosen and (search or (found.search and not found.others)):
+        raise ArcherError("options that choose are of tables: a search is recorded whole")
+    if found.search and found.others and not (search or chosen):
+        raise ArcherError(found.listed)
+    return search or (found.search and not found.others)
 
 
 def _record_search(
@@ -123,6 +137,7 @@ def show_rebuilt(record: Path, out: Path | None = None) -> int:
 
         return show_rebuilt_sweep(record, out)
     from archer.cli.show import console
+    from archer.cli.tables import Whole
     from archer.record import rebuild
     from archer.report.notes import notes
     from archer.report.tables import terminal_table
@@ -134,7 +149,7 @@ def show_rebuilt(record: Path, out: Path | None = None) -> int:
         "from the record's trials\n",
         markup=False,
     )
-    console.print(terminal_table(study))
+    console.print(Whole(terminal_table(study)))
     console.print("")
     for note in notes(study):
         console.print(f"- {note}", markup=False)

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from tyro.conf import UseAppendAction, arg
 
+from archer.cli.given import FROM, refuse_unheeded
 from archer.errors import ArcherError
 
 if TYPE_CHECKING:
     from archer.research.book import Book
     from archer.research.overview import Overview
 
-VERBS = {"status": 1, "tree": 1, "show": 2, "resume": 1, "promote": 2}
+VERBS = {"status": 1, "tree": 1, "show": 2, "resume": 1, "promote": 2}  # words that follow each
 LONGEST = 110  # of a line said while it works
 
 
@@ -29,7 +30,9 @@ def research(
     ] = (),
     /,
     *,
-    budget: Annotated[int, arg(help="candidates to propose")] = 20,
+    budget: Annotated[
+        int | None, arg(help="candidates to propose; default: 20, of manual the one it has")
+    ] = None,
     proposer: Annotated[
         Literal["evolution", "llm", "manual"], arg(help="who proposes rules")
     ] = "evolution",
@@ -91,16 +94,23 @@ def research(
     Example: archer research --budget 12 --preset smoke --out results/first-search
     """
     if from_ is not None:
+        refuse_unheeded(research, locals(), ("from_", "out"), FROM)
         from archer.cli.show_research import show_rebuilt
 
         return show_rebuilt(from_, out)
     if verb:
+        _check_words(verb)
+        heeded = ("verb", "store", "to") if verb[0] == "promote" else ("verb", "store")
+        refuse_unheeded(research, locals(), heeded, f"archer research {verb[0]} takes no {{}}")
         _verb(verb, store, to)
         return None
+    if to is not None:
+        raise ArcherError("--to is not an option of a search: write promote DIR ID --to FOLDER")
     from archer.research.settings import Budget, Settings
     from archer.research.start import begin
 
     found, exact = _place(device, precision)
+    _check_limits(proposer, found, budget=budget, dollars=dollars, gpu_hours=gpu_hours)
     options = _options(
         proposer,
         model=model,
@@ -116,7 +126,7 @@ def research(
         expect=dict(map(_expected, expect)),
     )
     settings = Settings(
-        Budget(1 if proposer == "manual" else budget, hours, gpu_hours, dollars),
+        Budget(_candidates(proposer, budget), hours, gpu_hours, dollars),
         proposer,
         preset,
         seeds,
@@ -134,13 +144,40 @@ def research(
     return None
 
 
-def _verb(words: tuple[str, ...], store: str | None, to: Path | None) -> None:
-    verb, rest = words[0], words[1:]
-    if verb not in VERBS or len(rest) != VERBS[verb]:
+def _check_words(words: tuple[str, ...]) -> None:
+    """Raises ArcherError for a verb that is none, or has too few or too many words."""
+    if VERBS.get(words[0]) != len(words) - 1:
         raise ArcherError(
             f"archer research {' '.join(words)}: write status DIR, tree DIR, show DIR ID, "
             "resume DIR or promote DIR ID --to FOLDER"
         )
+
+
+def _check_limits(
+    proposer: str,
+    device: str,
+    *,
+    budget: int | None,
+    dollars: float | None,
+    gpu_hours: float | None,
+) -> None:
+    """Raises ArcherError for a limit that would limit nothing."""
+    if proposer == "manual" and budget not in (None, 1):
+        raise ArcherError(f"--budget {budget}: --proposer manual has one candidate, its --rule")
+    if proposer != "llm" and dollars is not None:
+        raise ArcherError(f"--dollars is not an option of --proposer {proposer}")
+    if device != "cuda" and gpu_hours is not None:
+        raise ArcherError("--gpu-hours: there is no GPU in this search; limit it with --hours")
+
+
+def _candidates(proposer: str, budget: int | None) -> int:
+    if budget is not None:
+        return budget
+    return 1 if proposer == "manual" else 20
+
+
+def _verb(words: tuple[str, ...], store: str | None, to: Path | None) -> None:
+    verb, rest = words[0], words[1:]
     folder = Path(rest[0])
     if verb == "resume":
         from archer.research.record import is_search_record

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
+from archer.cli.tables import Whole
+
 if TYPE_CHECKING:
     from archer.check import CheckReport
     from archer.mad.plan import Plan
@@ -62,7 +64,7 @@ def show_results(results: "Results") -> None:
         f"\nMAD accuracy, preset {plan.preset.name} ({plan.preset.about}), protocol "
         f"{plan.protocol}, {results.device}, {results.seconds:.0f} s\n"
     )
-    console.print(terminal_table(study))
+    console.print(Whole(terminal_table(study)))
     if study.seeds > 1:
         seeds = f"{study.seeds} seeds{which_seeds(study)}"
         end = "the farther end of the 95 % interval of the mean"
@@ -102,7 +104,7 @@ def show_estimate(plan: "Plan", device: str, workers: int | None) -> None:
         ("time", f"{time}, less if it stops early"),
     ):
         table.add_row(name, value)
-    console.print(table)
+    console.print(Whole(table))
     for note in cost.notes:
         console.print(note, markup=False)
     console.print("dry run: nothing was trained")
@@ -160,7 +162,7 @@ def _show_asked(asked: "Asked") -> None:
         best = asked.best.of(rule, task)
         shown = [*map(str, [counts.done, counts.total, *numbers_of])]
         table.add_row(rule, task, *shown, "" if best is None else f"{best:.3f}")
-    console.print(table)
+    console.print(Whole(table))
     if best_of := asked.best.by_task():
         listed = ", ".join(f"{column} {value:.3f}" for column, value in best_of.items())
         console.print(f"best accuracy so far, on {asked.split} data: {listed}")

@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from archer.cli.tables import Whole
+
 if TYPE_CHECKING:
     from archer.report.claims import Verdict
     from archer.report.compare import Comparison
@@ -16,7 +18,6 @@ if TYPE_CHECKING:
 console = Console(highlight=False, soft_wrap=True)
 COLOURS = {"confirmed": "green", "refuted": "red", "rounding": "yellow", "unchecked": "dim"}
 LONGEST = 100
-WIDTH = 120  # of the table of changes, which is unreadable when folded
 
 
 def print_json(verdicts: "list[Verdict]") -> None:
@@ -50,7 +51,7 @@ def show_comparison(found: "Comparison") -> None:
         style = "bold" if c.verdict == "beyond noise" else None
         table.add_row(escape(c.rule), c.column, *numbers, str(c.seeds), c.verdict, style=style)
     if found.changes:
-        console.print(table, width=max(console.width, WIDTH), crop=False)
+        console.print(Whole(table))
     else:
         console.print("A and B have no rule and task in common: nothing to compare")
     for line in [*found.missing, *dict.fromkeys(c.why for c in found.changes if c.why)]:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
+from archer.cli.tables import Whole
+
 if TYPE_CHECKING:
     from archer.research.entries import Entry
     from archer.research.overview import Overview
@@ -82,7 +84,7 @@ def show_status(overview: "Overview") -> None:
         counts = Counter(entry.outcome for entry in entries)
         numbers = [len(entries), overview.session.settings.budget.candidates]
         table.add_row(arm, *map(str, [*numbers, *(counts[name] for name in OUTCOMES)]))
-    console.print(table)
+    console.print(Whole(table))
     for line in words.outcome(overview):
         console.print(f"- {line}", markup=False)
 
@@ -107,7 +109,7 @@ def show_candidate(overview: "Overview", entry: "Entry", verdicts: "Sequence[Ver
         for _, task, expected, observed in found.itertuples(index=False):
             table.add_row(task, f"{expected:+.3f}", f"{observed:+.3f}")
         console.print("")
-        console.print(table)
+        console.print(Whole(table))
     console.print("")
     for line in entry.source.splitlines():
         console.print(_clean(line, keep=True), markup=False)

@@ -6,12 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from tyro.conf import UseAppendAction, arg
 
+from archer.cli.given import FROM, check_workers, refuse_unheeded
 from archer.errors import ArcherError
 
 if TYPE_CHECKING:
-    import pandas as pd
-    from rich.table import Table
-
     from archer.sweeps import SweepResults
 
 
@@ -95,18 +93,18 @@ def sweep(
 
     Example: archer sweep momentum --set momentum.mu=0.7,0.8,0.9,0.95 --preset smoke
     """
+    if from_ is not None:
+        refuse_unheeded(sweep, locals(), ("from_", "out"), FROM)
+        return show_rebuilt_sweep(from_, out)
     from archer.benchmark import find_device
     from archer.cli.show import show_estimate
     from archer.sweeps import plan_sweep
     from archer.sweeps import sweep as run
 
-    if from_ is not None:
-        if rule:
-            raise ArcherError("--from rebuilds a record as it is: give no rule with it")
-        return show_rebuilt_sweep(from_, out)
     if not rule:
         raise ArcherError("name the rule to sweep; `archer rules` lists those that are built in")
     device = find_device(device)  # type: ignore[assignment]
+    check_workers(device, workers)
     asked: dict[str, Any] = {
         "set": set,
         "learn": learn,
@@ -175,6 +173,7 @@ def show_rebuilt_sweep(record: Path, out: Path | None = None) -> int:
 def show_tables(results: "SweepResults") -> None:
     """The chosen values, the curves, and what to keep in mind."""
     from archer.cli.show import console
+    from archer.cli.tables import frame_table
     from archer.report.knob_curves import curve_table
     from archer.sweeps import words
 
@@ -185,23 +184,11 @@ def show_tables(results: "SweepResults") -> None:
     console.print("")
     say(words.setup(results))
     console.print("\nValidation accuracy of every point:\n")
-    console.print(_table(curve_table(results.curves)))
-    console.print("\nChosen on validation data, scored once on test data:\n")
-    console.print(_table(words.selection(results)))
+    console.print(frame_table(curve_table(results.curves)))
+    console.print(f"\n{words.chosen(results)}\n")
+    console.print(frame_table(words.selection(results)))
     if len(learned := words.learned(results)):
-        console.print("\nWhere learned knobs ended, per layer and head:\n")
-        console.print(_table(learned))
+        console.print(f"\n{words.LEARNED}\n")
+        console.print(frame_table(learned))
     console.print(f"\n{words.CURVES}")
     say(words.notes(results))
-
-
-def _table(frame: "pd.DataFrame") -> "Table":
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table("", box=None, pad_edge=False)
-    for name in frame.columns:
-        table.add_column(str(name), justify="right")
-    for name, *cells in frame.itertuples():
-        table.add_row(Text(str(name)), *(Text(str(cell)) for cell in cells))
-    return table

@@ -11,6 +11,11 @@ ABOUT = {
     KEPT: "Bindings kept: a key has one value for the whole sequence",
     RENEWED: "Bindings renewed: every trained length new values, the latest counts",
 }
+SPREAD = (
+    "± is the standard deviation over seeds; in brackets the 95 % interval (Student's t over "
+    "seeds) of the change within each seed. A verdict is what this interval says, not corrected "
+    "for the number of rules."
+)
 METHOD = (
     "One sequence is read from its first token to its last; a shorter one is its beginning, so "
     "the value at a position is that of a sequence of this length.",
@@ -20,9 +25,7 @@ METHOD = (
     "mean square of what the memory gives before its norm. The norm after it takes the size out "
     "again, so a memory that grows does no harm by its size alone.",
     "Everything is computed in float32 by the PyTorch engine, whatever the precision of training.",
-    "± is the standard deviation over seeds; in brackets the 95 % interval (Student's t over "
-    "seeds) of the change within each seed. A verdict is what this interval says, not corrected "
-    "for the number of rules.",
+    SPREAD,
     "The exponent is the slope of log value against log position: 0 stays, 1 grows as the "
     "sequence does.",
 )

@@ -19,6 +19,7 @@ from archer.record.places import in_order, in_table_order, never_asked
 from archer.report.record import MISSING
 from archer.rules.load import row_name
 from archer.store.look import descriptions, trained_by
+from archer.store.searched import asked_by_searches
 from archer.store.store import Store
 
 
@@ -128,6 +129,11 @@ def _plans(store: Store, choice: Choice) -> list[dict[str, Any]]:
     unknown = [str(run) for run in choice.runs if run not in {r["id"] for r in runs}]
     if unknown:
         raise ArcherError(f"{store.where} has no run {unknown[0]}; `archer status` lists its runs")
+    searched = asked_by_searches(store)
+    for run in runs:
+        if run["id"] in choice.runs and run["plan"] in searched:
+            raise ArcherError(f"run {run['id']} is a search's: no table is made of it")
+    runs = [run for run in runs if run["plan"] not in searched]
     wanted = [run["plan"] for run in runs if not choice.runs or run["id"] in choice.runs]
     plans = [by_id[id] for id in dict.fromkeys(wanted)]
     for name in ("preset", "protocol"):

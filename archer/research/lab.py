@@ -18,6 +18,7 @@ from archer.research.stages import only_weeds
 from archer.rules.graph import RuleGraph
 from archer.rules.load import builtin_graph
 from archer.store import Store
+from archer.store.searched import for_search
 from archer.store.training import checkpoint_seconds, train_missing
 
 Split = Literal["validation", "test"]
@@ -71,7 +72,7 @@ class Lab:
         plan = self.plan(subjects, stage, seeds, first)
         shown = self.show and sys.stderr.isatty()
         failures = train_missing(
-            plan,
+            for_search(plan),
             self.store,
             self._place(stage)[0],
             None,

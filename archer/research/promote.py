@@ -21,7 +21,8 @@ def promote(overview: Overview, entry: Entry, folder: Path) -> Path:
     """Write the candidate's rule as FOLDER/NAME.py; returns its path.
 
     The file is gated again, confined as when it was proposed, and must be the same rule. Raises
-    ArcherError for a candidate that never passed the gates, or a file that exists.
+    ArcherError for a candidate that never passed the gates, a file that exists, or a folder that
+    cannot be written.
     """
     if entry.graph is None:
         raise ArcherError(f"{entry.id} {entry.name} did not pass the gates: {entry.reason}")
@@ -33,7 +34,7 @@ def promote(overview: Overview, entry: Entry, folder: Path) -> Path:
     if gated.graph is None or gated.graph.rule_hash != entry.hash:
         why = f"{gated.failed.gate}: {gated.failed.reason}" if gated.failed else "another rule"
         raise ArcherError(f"{entry.id} {entry.name} with its provenance is no longer valid: {why}")
-    prepare_folder(folder)
+    prepare_folder(folder, "choose another folder with --to")
     return write_whole(path, text)
 
 

@@ -55,11 +55,12 @@ def resume(folder: Path, store: str | None, say: Say) -> Overview:
         sessions = ledger.sessions()
         if not sessions:
             raise ArcherError(f"{folder}: no research there; `archer research` begins one")
+        prepare_folder(folder, "resume a copy of it that can be written")
         session = sessions[-1]
         if session.ended is not None:
             say(f"ended already: {session.why}; the summary is written anew")
-            return _report(ledger, session, prepare_folder(folder))
-        return _run(ledger, session, prepare_folder(folder), say)
+            return _report(ledger, session, folder)
+        return _run(ledger, session, folder, say)
 
 
 def _unfinished(ledger: Ledger) -> Session | None:

@@ -94,7 +94,10 @@ def write_template(name: str, folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ArcherError(f"cannot make the folder {folder}: {error.strerror or error}") from error
+        raise ArcherError(
+            f"cannot make the folder {folder}: {error.strerror or error}; choose another with "
+            "--folder"
+        ) from error
     return write_whole(path, text)
 
 

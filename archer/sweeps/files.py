@@ -37,6 +37,7 @@ def markdown(results: SweepResults, picture: str | None = None) -> str:
         f"# {words.title(results)}",
         _bullets(words.setup(results)),
         "## Chosen",
+        words.chosen(results),
         markdown_table(words.selection(results)),
         "## Curves",
         words.CURVES,
@@ -55,10 +56,12 @@ def page(results: SweepResults) -> str:
         title=words.title(results).replace("`", ""),
         setup=_all(words.setup(results)),
         notes=_all(words.notes(results)),
+        chosen=words.chosen(results),
         selection=words.selection(results),
         plots=plots(results),
         legend=words.CURVES,
         curves=curve_table(results.curves),
+        about_learned=words.LEARNED,
         learned=words.learned(results),
         method=_all(words.method(results)),
     )
@@ -93,8 +96,7 @@ def _learned(results: SweepResults) -> list[str]:
     table: pd.DataFrame = words.learned(results)
     if not len(table):
         return []
-    about = "Where learned knobs ended, mean over seeds ± standard deviation, per layer and head."
-    return ["## Learned values", about, markdown_table(table)]
+    return ["## Learned values", words.LEARNED, markdown_table(table)]
 
 
 def _bullets(lines: Iterable[str]) -> str:

@@ -82,11 +82,13 @@ def plan_sweep(
     large: bool = False,
 ) -> Sweep:
     """What `sweep` would do, without training. Arguments as there."""
-    _check_search(search, trials)
+    _check_search(search, trials, search_seed)
     if one_at_a_time and (search is not None or learn):
         raise ArcherError(
             "--one-at-a-time takes neither --search nor --learn: give learned as a value of --set"
         )
+    if rates_from is None and rates_of != "delta":
+        raise ArcherError("--rates-of is of --rates-from: say where the rates are to be found")
     if rates_from is not None and (lrs or weight_decays):
         raise ArcherError("--rates-from gives lr and weight decay: leave out the others")
     set, learn, tasks = _listed(set), _listed(learn), None if tasks is None else _listed(tasks)
@@ -126,11 +128,13 @@ def _listed(names: Sequence[str]) -> Sequence[str]:
     return [names] if isinstance(names, str) else names
 
 
-def _check_search(search: str | None, trials: int | None) -> None:
+def _check_search(search: str | None, trials: int | None, seed: int) -> None:
     if search not in (None, "random", "tpe"):
         raise ArcherError(f"unknown search {search!r}: use random or tpe, or none for the grid")
     if search is None and trials is not None:
         raise ArcherError("--trials is of a search: give --search tpe or --search random as well")
+    if search is None and seed != 0:
+        raise ArcherError("--search-seed is of a search: a grid has no choices of its own")
     if search is not None and trials is None:
         raise ArcherError(f"--search {search} needs --trials: how many points to try")
     if trials is not None and not 1 <= trials <= MOST_TRIALS:

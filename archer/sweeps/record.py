@@ -12,6 +12,7 @@ from archer.record.write import Made, commands_of, curves_that_fit, day, told_ru
 from archer.report.files import csv_text
 from archer.report.record import MISSING
 from archer.store import open_store
+from archer.store.searched import asked_by_searches
 from archer.sweeps.choose import best_trials
 from archer.sweeps.described import points_to_json, sweep_to_json
 from archer.sweeps.design import NAMED
@@ -21,11 +22,15 @@ from archer.sweeps.recorded import FORMAT, PLAN, load_record
 
 
 def is_sweep(address: str | Path, number: int | None = None, preset: str | None = None) -> bool:
-    """Whether a sweep is meant: one by number, or a store that holds nothing else of a preset."""
+    """Whether a sweep is meant: one by number, or a store that holds nothing else of a preset.
+
+    What a search asked for is of no preset.
+    """
     if number is not None:
         return True
     with open_store(address, create=False) as store:
-        held = {str(plan["preset"]) for plan in store.plans()}
+        searched = asked_by_searches(store)
+        held = {str(plan["preset"]) for plan in store.plans() if plan["id"] not in searched}
     chosen = held & {preset} or held
     return bool(held) and all(name.endswith(NAMED) for name in chosen)
 

@@ -156,6 +156,17 @@ def learned(results: SweepResults) -> pd.DataFrame:
     ).set_index(found["point"].rename(None))
 
 
+def chosen(results: SweepResults) -> str:
+    """What the numbers beside the choice are."""
+    if results.design.seeds == 1:
+        return "Chosen on validation data, scored once on test data."
+    return (
+        "Chosen on validation data, scored once on test data. Means over seeds; ± is the standard "
+        "deviation over seeds."
+    )
+
+
+LEARNED = "Where learned knobs ended, mean over seeds ± standard deviation, per layer and head."
 CURVES = f"Validation accuracy. {LEGEND}"
 
 

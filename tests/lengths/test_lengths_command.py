@@ -15,6 +15,7 @@ def test_measuring_prints_the_tables_and_where_the_files_are(trained, tmp_path, 
     assert "1 of 2 models measured: delta, seed 0" in said.err
     assert "up to 64 tokens" in said.out
     assert "delta, memory, layer 0" in said.out
+    assert "± is the standard deviation over seeds; in brackets the 95 % interval" in said.out
     assert f"wrote {out}: lengths.csv, report.md" in said.out
     assert sorted(path.name for path in tmp_path.iterdir()) == ["there"]
 

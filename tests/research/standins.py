@@ -22,6 +22,7 @@ from archer.rules.base import RuleError
 from archer.rules.graph import RuleGraph
 from archer.rules.load import load_rule
 from archer.rules.trace import trace
+from archer.store.searched import for_search
 from archer.train.results import EpochMetrics, MemberResult, SplitMetrics
 
 SOURCE = '''"""Scaled: what is written is multiplied by {scale}.
@@ -152,7 +153,7 @@ class StoringLab(FakeLab):
         self, subjects: Sequence[Subject], stage: str, seeds: int, first: int = 0
     ) -> Results:
         plan = self.plan(subjects, stage, seeds, first)
-        with self.store.begin(plan, "cpu") as run:
+        with self.store.begin(for_search(plan), "cpu") as run:
             every = {row.trial.id: row.trial for row in plan.rows}
             ended = self.store.results(sorted(every))
             new = Population(tuple(trial for id, trial in every.items() if id not in ended))

@@ -169,6 +169,8 @@ def test_promote_writes_an_ordinary_rule_file_with_provenance(searched, tmp_path
     assert "\x1b" not in text
     with pytest.raises(ArcherError, match="exists already"):
         promote(overview, entry, tmp_path / "rules")
+    with pytest.raises(ArcherError, match=r"File exists; choose another folder with --to$"):
+        promote(overview, entry, path)
 
 
 def test_what_did_not_pass_the_gates_is_not_promoted(searched, tmp_path):

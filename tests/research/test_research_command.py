@@ -82,3 +82,14 @@ def test_another_session_does_not_begin_over_an_unfinished_one(tmp_path):
         Ledger(store).begin(Settings(Budget(3)))
     with pytest.raises(ArcherError, match="unfinished session with other options"):
         begin(Settings(Budget(4)), tmp_path, None, print)
+
+
+def test_resume_names_no_option_it_does_not_have(tmp_path):
+    from archer.research.settings import Budget, Settings
+    from archer.research.start import resume
+
+    with open_store(tmp_path / "search.db") as store:
+        Ledger(store).begin(Settings(Budget(3)))
+    (tmp_path / "file").touch()
+    with pytest.raises(ArcherError, match=r"File exists; resume a copy of it that can be written$"):
+        resume(tmp_path / "file", str(tmp_path / "search.db"), print)

@@ -9,13 +9,18 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from standins import Family, StoringLab
+from sqlalchemy import select
+from standins import FakeLab, Family, StoringLab
 from test_loop import QUICK, loop
 from test_reports import Wordy
 
 from archer.cli.record import record as record_command
 from archer.cli.research import research
 from archer.errors import ArcherError
+from archer.mad.plan import Population, make_plan
+from archer.mad.presets import smoke
+from archer.record import gather
+from archer.report.study import Study
 from archer.research.ledger import Ledger
 from archer.research.overview import Overview
 from archer.research.record import load, make_search_record, rebuild
@@ -23,7 +28,9 @@ from archer.research.record.about import checked
 from archer.research.settings import Budget
 from archer.research.summary import summary
 from archer.research.tables import sessions
+from archer.rules.load import builtin_graph
 from archer.store import open_store
+from archer.store.schema import plans, runs
 
 DAY = datetime.now(UTC).strftime("%Y-%m-%d")
 RECORDS = sorted(p.parent for p in (Path(__file__).parents[2] / "records").glob("*/research.json"))
@@ -177,6 +184,93 @@ def test_commands_on_a_record(searched, made, tmp_path, capsys):
         research(("resume", str(made)))
     with pytest.raises(ArcherError, match="a search is recorded whole"):
         record_command(str(searched), out=tmp_path / "other", preset="quick")
+
+
+# --- a store that holds other things too --------------------------------------------------------
+
+
+@pytest.fixture
+def shared(searched, tmp_path):
+    """The search's store after a benchmark of two rules on a preset the search has trained on."""
+    folder = Path(shutil.copytree(searched, tmp_path / "shared"))
+    graphs = [builtin_graph(rule) for rule in ("delta", "momentum")]
+    plan = make_plan(graphs, smoke().only(["compression"]))
+    with open_store(folder) as store, store.begin(plan, "cpu") as run:
+        trials = {row.trial.id: row.trial for row in plan.rows}
+        left = [t for id, t in trials.items() if id not in store.results(sorted(trials))]
+        assert run.claim(Population(tuple(left)))
+        run.finish({trial.id: FakeLab(store)._result(trial, 1.0) for trial in left})
+    return folder
+
+
+def test_a_store_of_a_search_and_a_benchmark_is_not_recorded_at_a_guess(shared, tmp_path):
+    with pytest.raises(ArcherError, match=r"holds more than one record takes; choose ") as refused:
+        record_command(str(shared), out=tmp_path / "records")
+    assert "\n" not in str(refused.value)
+    listed = "the search (--search) or a table (--preset smoke --protocol strict)"
+    assert str(refused.value).endswith(listed)
+    assert not (tmp_path / "records").exists()
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [{"preset": "smoke"}, {"protocol": "strict"}, {"tasks": ("compression",)}, {"runs": (-1,)}],
+)
+def test_options_that_choose_take_the_table(shared, tmp_path, choice):
+    with open_store(shared) as store:
+        last = store.runs()[-1]["id"]
+    choice = {"runs": (last,)} if "runs" in choice else choice
+    record_command(str(shared), out=tmp_path / "records", name="table", **choice)
+    found = Study.load(tmp_path / "records" / f"{DAY}-table")
+    assert list(found.rules) == ["delta", "momentum"]
+    assert list(found.table.columns) == ["Compress"]
+    assert not (found.trials["status"] == "missing").any()
+
+
+def test_the_search_is_taken_when_it_is_asked_for(shared, made, tmp_path):
+    told = {"name": "mine", "command": ("archer it",)}
+    record_command(str(shared), out=tmp_path / "records", search=True, **told)
+    for name in ("scores.csv", "search_trials.csv.gz", "summary.md"):
+        there = tmp_path / "records" / f"{DAY}-mine" / name
+        assert there.read_bytes() == (made / name).read_bytes(), name
+    with pytest.raises(ArcherError, match="a search is recorded whole"):
+        record_command(str(shared), out=tmp_path, search=True, tasks=("compression",))
+
+
+def test_a_run_of_the_search_is_no_table(shared, tmp_path):
+    with pytest.raises(ArcherError, match="run 1 is a search's: no table is made of it"):
+        record_command(str(shared), out=tmp_path / "records", runs=(1,))
+
+
+def test_where_no_search_is_none_is_recorded(tmp_path):
+    with (
+        open_store(tmp_path / "other.db") as store,
+        store.begin(make_plan([builtin_graph("delta")], smoke()), "cpu"),
+    ):
+        pass
+    with pytest.raises(ArcherError, match="holds no search: leave out --search"):
+        record_command(str(tmp_path / "other.db"), search=True)
+
+
+def test_other_readers_of_the_store_see_the_benchmark_alone(shared):
+    with open_store(shared) as store:
+        found = gather(store)
+    assert {row.rule for row in found.plan.rows} == {"delta", "momentum"}
+    assert found.missing.empty
+
+
+def test_searches_of_before_plans_were_named_are_told_by_their_command(shared):
+    with open_store(shared) as store, store.transaction() as connection:
+        for plan in connection.execute(select(plans)).all():
+            plain = plan.preset.removesuffix(" (search)")
+            connection.execute(plans.update().where(plans.c.id == plan.id).values(preset=plain))
+            if plain != plan.preset:
+                asked = runs.update().where(runs.c.plan == plan.id)
+                told = json.dumps({"command": ["/bin/archer", "research"]})
+                connection.execute(asked.values(environment=told))
+    with open_store(shared) as store:
+        assert {row.rule for row in gather(store).plan.rows} == {"delta", "momentum"}
+        assert all(plan["preset"] in ("smoke", "quick") for plan in store.plans())
 
 
 @pytest.mark.parametrize("record", RECORDS, ids=lambda path: path.name)

@@ -1,6 +1,7 @@
 """A whole sweep in small: what it trains, returns, writes, and never trains again."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,11 +10,12 @@ import pytest
 
 import archer
 from archer.cli import COMMANDS, main
+from archer.cli.sweep import show_tables
 from archer.cli.sweep import sweep as command
 from archer.report.knob_curves import curve_table, knob_curve, learned_values
 from archer.store import open_store
 from archer.store.status import status
-from archer.sweeps import SweepResults, plan_sweep, sweep
+from archer.sweeps import SweepResults, plan_sweep, sweep, words
 from archer.sweeps.rebuild import rebuild_sweep
 from archer.sweeps.record import make_sweep_record
 
@@ -116,6 +118,22 @@ def test_text_and_page_show_the_curve_and_the_choice(swept):
     assert "Two seeds: no difference can be called significant." in text
     assert "The default (mu=0.9) was not asked for" in text
     assert "http" not in page
+
+
+def test_what_stands_behind_a_plus_minus_is_said_at_its_table(swept, capsys):
+    about = "± is the standard deviation over seeds."
+    text, page = ((swept.out / name).read_text() for name in ("sweep.md", "sweep.html"))
+    show_tables(swept)
+    shown = capsys.readouterr().out
+    assert about in text.partition("## Chosen")[2].partition("|")[0]
+    assert about in page.partition("<h2>Chosen</h2>")[2].partition("<table>")[0]
+    assert about in shown.partition("\nChosen")[2].partition("Context Recall")[0]
+    learned = "Where learned knobs ended, mean over seeds ± standard deviation"
+    assert learned in text
+    assert learned in page
+    assert learned in shown
+    alone = replace(swept, design=replace(swept.design, seeds=1))
+    assert "±" not in words.chosen(alone)
 
 
 def test_a_sweep_that_was_trained_makes_a_record_of_the_same_choice(swept, tmp_path):

@@ -13,7 +13,6 @@ from archer.record.folder import json_bytes, new_folder, sizes, whole_folder, zi
 from archer.record.write import Made, commands_of, curves_that_fit, day, told_runs
 from archer.report.files import csv_text
 from archer.report.record import MISSING
-from archer.research import tables
 from archer.research.files import REPORTS, candidate_text
 from archer.research.ledger import SCORES, Ledger
 from archer.research.overview import Overview
@@ -26,15 +25,6 @@ from archer.store import open_store
 from archer.store.look import trained_by
 
 SPLITS = ("validation", "test")
-
-
-def holds_search(address: str | Path) -> bool:
-    """Whether a store holds a search. Raises ArcherError for a store that cannot be read."""
-    with open_store(address, create=False) as store:
-        with store.transaction() as connection:
-            if not tables.exist(connection, store.where):
-                return False
-        return bool(Ledger(store, create=False).sessions())
 
 
 def make_search_record(

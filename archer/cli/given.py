@@ -1,0 +1,92 @@
+"""What may be given together: no option twice, none that a command would not heed."""
+
+import inspect
+from collections.abc import Callable, Collection, Mapping, Sequence
+from itertools import takewhile
+from typing import Any, get_args, get_origin
+
+from archer.errors import ArcherError
+
+Command = Callable[..., Any]
+FROM = "--from rebuilds a record as it is: give no {} with it"
+
+
+def check_once(command: Command, args: Sequence[str]) -> None:
+    """Raises ArcherError for an option given twice, of which only the last would be heeded.
+
+    Those that may be repeated are the ones whose values the signature appends. A value that looks
+    like an option is none: it is attached with "=", or stands behind "--".
+    """
+    if {"-h", "--help"} & {*args}:
+        return
+    options, seen = _options(command), set()
+    for word in takewhile(lambda word: word != "--", args):
+        option = options.get(word.partition("=")[0].replace("_", "-"))
+        if option is None or _repeats(option):
+            continue
+        if option.name in seen:
+            how = (
+                "give its values once, one after the other"
+                if _takes_several(option)
+                else "give it once"
+            )
+            raise ArcherError(f"{_flag(option)} is given twice: {how}")
+        seen.add(option.name)
+
+
+def refuse_unheeded(
+    command: Command, given: Mapping[str, object], heeded: Collection[str], why: str
+) -> None:
+    """Raises ArcherError for what differs from its default and would change nothing.
+
+    given: values by parameter, as `locals()` has them at the start of a command. heeded: parameters
+    that may be given. why: a sentence with {} for the option's name.
+    """
+    for name, parameter in inspect.signature(command).parameters.items():
+        if name not in heeded and given[name] != parameter.default:
+            raise ArcherError(why.format(_flag(parameter)))
+
+
+def check_workers(device: str, workers: int | None) -> None:
+    """Raises ArcherError for a number of workers where a GPU trains."""
+    if device == "cuda" and workers is not None:
+        raise ArcherError(
+            f"--workers {workers}: processes on a CPU, and a GPU trains in one; leave it out, or "
+            "say --device cpu"
+        )
+
+
+def _options(command: Command) -> dict[str, inspect.Parameter]:
+    """By every spelling; what is on or off can also be negated."""
+    found = {}
+    for parameter in inspect.signature(command).parameters.values():
+        if parameter.kind is parameter.KEYWORD_ONLY:
+            flag = _flag(parameter)
+            found[flag] = parameter
+            if isinstance(parameter.default, bool):
+                found[f"--no-{flag[2:]}"] = parameter
+    return found
+
+
+def _repeats(option: inspect.Parameter) -> bool:
+    from tyro.conf import UseAppendAction
+
+    return UseAppendAction in _notes(option)
+
+
+def _takes_several(option: inspect.Parameter) -> bool:
+    kind = get_args(option.annotation)[0]
+    return any(get_origin(each) is tuple for each in (kind, *get_args(kind)))
+
+
+def _flag(parameter: inspect.Parameter) -> str:
+    """As the command line spells it; the name alone of what is given by its place."""
+    if parameter.kind is parameter.POSITIONAL_ONLY:
+        return parameter.name
+    names = (getattr(note, "name", None) for note in _notes(parameter))
+    name = next((name for name in names if isinstance(name, str)), parameter.name)
+    return f"--{name.replace('_', '-')}"
+
+
+def _notes(parameter: inspect.Parameter) -> tuple[Any, ...]:
+    return getattr(parameter.annotation, "__metadata__", ())

@@ -1,0 +1,55 @@
+"""Tables for a terminal, however narrow: no number is ever cut."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.table import Column, Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+NAME = 12  # characters up to which a name is not folded
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A table with every number on one line, where need be longer than the terminal's.
+
+    Columns of numbers are those set to the right: they are folded between words only, and names
+    anywhere. To be printed by a console that does not crop (`soft_wrap`).
+    """
+
+    table: Table
+
+    def __post_init__(self) -> None:
+        for column in self.table.columns:
+            longest = max(map(cell_len, _words(column)), default=0)
+            column.min_width = longest if column.justify == "right" else min(longest, NAME)
+            column.overflow, column.no_wrap = "fold", False
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        needed = sum((column.min_width or 0) + 2 for column in self.table.columns)
+        # in less than this, rich gives up columns altogether
+        yield from console.render(self.table, options.update(width=max(options.max_width, needed)))
+
+
+def frame_table(frame: "pd.DataFrame") -> Whole:
+    """A frame of text, its index first."""
+    table = Table("", box=None, pad_edge=False)
+    for name in frame.columns:
+        table.add_column(Text(str(name)), justify="right")
+    for name, *cells in frame.itertuples():
+        table.add_row(Text(str(name)), *(Text(str(cell)) for cell in cells))
+    return Whole(table)
+
+
+def _words(column: Column) -> list[str]:
+    """Of the cells and of what stands above them."""
+    texts = [
+        each if isinstance(each, Text) else Text.from_markup(str(each))
+        for each in (column.header, *column.cells)
+    ]
+    return [word for text in texts for word in text.plain.split()]
