@@ -223,8 +223,11 @@ def test_a_mistake_costs_one_line_and_exit_code_2(source, run, tmp_path, words, 
     if kind == "store" and "quick" in words:
         message = "holds nothing of preset quick: it has smoke"
     words = [where if word == "SOURCE" else word for word in words]
-    ours = () if "--from" in words else ("--preset", "smoke", "--tasks", *TASKS)
-    found = run("bench", *ours, *words) if not ours else run("bench", words[0], *ours, *words[1:])
+    usual = {"--preset": ("smoke",), "--tasks": TASKS}
+    if "--from" in words:
+        usual = {}
+    ours = [word for name in usual if name not in words for word in (name, *usual[name])]
+    found = run("bench", *words, *ours)
     assert found.code == 2, found
     assert found.err.startswith("error: ")
     assert found.err.count("\n") == 1
