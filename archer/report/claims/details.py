@@ -22,7 +22,7 @@ class Details:
     {(row, row, task)}; when None, the known rules of the laboratory are recognised by name.
     knobs, learned: by (row, knob), the values that trials had, and where learning took them (mean
     over trials, over selected ones). steps: row, setting, seconds and steps of every training.
-    cells: by (row, column), the deviation over seeds and the ends of the 95 % interval.
+    cells: by (row, column), the deviation over seeds, the ends of the 95 % interval, the mean.
     """
 
     seed_scores: pd.DataFrame = field(
@@ -34,7 +34,7 @@ class Details:
     steps: pd.DataFrame = field(
         default_factory=lambda: pd.DataFrame(columns=["row", "setting", "seconds", "steps"])
     )
-    cells: Mapping[tuple[str, str], tuple[float, float, float]] = field(default_factory=dict)
+    cells: Mapping[tuple[str, str], tuple[float, float, float, float]] = field(default_factory=dict)
 
     def cell(self, row: str, column: str) -> pd.Series:
         """Scores by seed; empty when nothing is known."""
@@ -80,11 +80,11 @@ class Details:
 
     def _to_the_farther_end(self, row: str, column: str) -> tuple[float, ...]:
         low, high = self.over_seeds(row, column, "low"), self.over_seeds(row, column, "high")
-        ends = tuple(zip(low, high, strict=True))
-        seeds = self.cell(row, column)
-        if seeds.empty:
-            return tuple((above - below) / 2 for below, above in ends)
-        mean = float(seeds.mean())
+        told, seeds = self.cells.get((row, column)), self.cell(row, column)
+        if seeds.empty and not told:
+            return ()
+        mean = float(seeds.mean()) if told is None else told[3]
+        ends = zip(low, high, strict=True)
         return tuple(max(above - mean, mean - below) for below, above in ends)
 
     @property
@@ -157,13 +157,21 @@ def from_trials(trials: pd.DataFrame) -> Details:
     )
 
 
-def from_cells(cells: pd.DataFrame) -> dict[tuple[str, str], tuple[float, float, float]]:
-    """Deviation and interval by (row, column) of a folder's cells.csv; empty when it has none."""
+def from_cells(cells: pd.DataFrame) -> dict[tuple[str, str], tuple[float, float, float, float]]:
+    """Deviation, interval and mean by (row, column) of a folder's cells.csv; empty without one.
+
+    Without a column of means they are the middles of the intervals.
+    """
     needed = ["row", "column", "sd", "low", "high"]
     if not set(needed) <= set(cells):
         return {}
     known = cells[needed].dropna()
-    return {(str(r), str(c)): (float(s), float(a), float(b)) for r, c, s, a, b in known.to_numpy()}
+    middles = (known["low"] + known["high"]) / 2
+    known = known.assign(mean=cells.get("mean", middles))
+    return {
+        (str(r), str(c)): (float(s), float(a), float(b), float(m))
+        for r, c, s, a, b, m in known.to_numpy()
+    }
 
 
 def _knobs(trials: pd.DataFrame) -> dict[tuple[str, str], tuple[float, ...]]:
