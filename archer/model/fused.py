@@ -91,7 +91,7 @@ class FusedBackbone:
             for x in (self.parameters.full["unembed.bias"], self.words)
         )
         logits = logits.view(rows, -1, logits.shape[-1])
-        losses, found = score(logits, bias, words, targets.reshape(rows, -1))
+        losses, found = score(logits, bias, words, targets.reshape(rows, -1).contiguous())
         return losses.view(targets.shape[:-2]), found.view(targets.shape)
 
     def _losses(self, hidden: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
@@ -99,7 +99,7 @@ class FusedBackbone:
         full, low, grads = self.parameters.full, self.parameters.low, self.parameters.grads
         logits = torch.bmm(hidden, low["unembed.weight"])
         bias, dbias = full["unembed.bias"], grads["unembed.bias"]
-        losses = cross_entropy(logits, bias, self.words, targets.flatten(1), dbias)
+        losses = cross_entropy(logits, bias, self.words, targets.flatten(1).contiguous(), dbias)
         product_into(grads["unembed.weight"], hidden.mT, logits)
         return losses, logits
 
@@ -150,7 +150,7 @@ class _Body:
     def __init__(
         self, owner: FusedBackbone, ids: Tensor, positions: Tensor | None, keep: bool
     ) -> None:
-        self.owner, self.ids = owner, ids.flatten(1)
+        self.owner, self.ids = owner, ids.flatten(1).contiguous()
         self.batch = Batch(ids.shape[1], ids.shape[2], positions)
         whole = Batch(ids.shape[1], ids.shape[2], None)
         eps, full = owner.config.norm_eps, owner.parameters.full

@@ -163,7 +163,8 @@ class Layer:
     def _conv_backward(self, x: Tensor, dys: tuple[Tensor, ...], batch: Batch) -> Tensor:
         P, _, _, C = x.shape
         weight, dweight = self.full["mixer.conv.weight"], self.grads["mixer.conv.weight"]
-        dys = tuple(dy.reshape(P, *batch.shape, C // 3) for dy in dys)
+        # a reshaped tensor may be a view that is not dense, here and below
+        dys = tuple(dy.reshape(P, *batch.shape, C // 3).contiguous() for dy in dys)
         return conv_silu_backward(x, weight, dys, dweight).flatten(1, 2)
 
 
@@ -191,7 +192,7 @@ class _Memory:
             ]
             q, k, v = self.parts
             self.result = mixer.read(q, k, v, signals)
-        self.o = self.result.detach().reshape(P, B * T, H * K).to(mixed.dtype)
+        self.o = self.result.detach().reshape(P, B * T, H * K).to(mixed.dtype).contiguous()
 
     def backward(self, do: Tensor, grads: Views) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Gradients of the raw signals and of q, k, v; sets those of the parameters."""

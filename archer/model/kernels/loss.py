@@ -90,9 +90,9 @@ def _finish(
     for start in range(0, programs, R):
         rows = start + tl.arange(0, R)
         ok = rows < programs
-        at = rows[:, None] * (V + 1) + columns[None, :]
+        at = rows.to(tl.int64)[:, None] * (V + 1) + columns[None, :]
         grad += tl.load(partial + at, mask=ok[:, None] & (columns < V)[None, :], other=0.0)
-        loss += tl.load(partial + rows * (V + 1) + V, mask=ok, other=0.0)
+        loss += tl.load(partial + rows.to(tl.int64) * (V + 1) + V, mask=ok, other=0.0)
     tl.store(dbias + member * M + columns, tl.sum(grad, 0), mask=columns < V)
     count = tl.load(scored + member)
     mean = tl.sum(loss, 0) / tl.maximum(count, 1.0)
