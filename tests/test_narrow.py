@@ -106,3 +106,17 @@ def test_a_frame_of_text_is_a_table_that_markup_does_not_change():
 def test_a_table_that_fits_is_as_it_was():
     frame = pd.DataFrame({"Average": ["0.250"]}, index=["delta"])
     assert drawn(frame_table(frame), 80) == "       Average\ndelta    0.250\n"
+
+
+def test_where_there_is_room_for_them_names_stay_whole_and_what_stands_above_numbers_folds():
+    table = Table(box=None, pad_edge=False, collapse_padding=True)
+    table.add_column("rule", no_wrap=True)
+    for _ in range(3):
+        table.add_column("Selective Copy", justify="right")
+    table.add_row("softmax_attention", "0.123", "0.456", "0.789")
+    console = Console(width=50, soft_wrap=True)
+    with console.capture() as capture:
+        console.print(Whole(table))
+    lines = capture.get().splitlines()
+    assert [line.split()[0] for line in lines] == ["Selective", "rule", "softmax_attention"]
+    assert max(map(len, lines)) <= 50

@@ -31,7 +31,14 @@ class Whole:
             column.overflow, column.no_wrap = "fold", False
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        needed = sum((column.min_width or 0) + 2 for column in self.table.columns)
+        apart = 1 if self.table.collapse_padding else 2
+        names = [column for column in self.table.columns if column.justify != "right"]
+        whole = [max(map(cell_len, _lines(column)), default=0) for column in names]
+        numbers = [column.min_width or 0 for column in self.table.columns if column not in names]
+        if sum([*whole, *numbers]) + apart * len(self.table.columns) <= options.max_width + apart:
+            for column, width in zip(names, whole, strict=True):
+                column.min_width, column.no_wrap = width, True  # what stands above numbers folds
+        needed = sum((column.min_width or 0) + apart for column in self.table.columns)
         # in less than this, rich gives up columns altogether
         yield from console.render(self.table, options.update(width=max(options.max_width, needed)))
 
@@ -48,8 +55,13 @@ def frame_table(frame: "pd.DataFrame") -> Whole:
 
 def _words(column: Column) -> list[str]:
     """Of the cells and of what stands above them."""
+    return [word for line in _lines(column) for word in line.split()]
+
+
+def _lines(column: Column) -> list[str]:
+    """Of the cells and of what stands above them."""
     texts = [
         each if isinstance(each, Text) else Text.from_markup(str(each))
         for each in (column.header, *column.cells)
     ]
-    return [word for text in texts for word in text.plain.split()]
+    return [line for text in texts for line in text.plain.splitlines()]
