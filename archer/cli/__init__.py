@@ -6,26 +6,29 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from archer.cli import commands
+from archer.cli.bench import bench
+from archer.cli.data import data
 from archer.cli.given import check_once
 from archer.cli.lengths import lengths
 from archer.cli.output import printing
 from archer.cli.record import record
 from archer.cli.research import research
+from archer.cli.results import compare, report, status, verify
+from archer.cli.rule_files import check, export, new, rules
 from archer.cli.sweep import sweep
 from archer.errors import ArcherError
 
 COMMANDS: dict[str, Callable[..., Any]] = {
-    "rules": commands.rules,
-    "bench": commands.bench,
-    "check": commands.check,
-    "new": commands.new,
-    "export": commands.export,
-    "data": commands.data,
-    "report": commands.report,
-    "verify": commands.verify,
-    "compare": commands.compare,
-    "status": commands.status,
+    "rules": rules,
+    "bench": bench,
+    "check": check,
+    "new": new,
+    "export": export,
+    "data": data,
+    "report": report,
+    "verify": verify,
+    "compare": compare,
+    "status": status,
     "sweep": sweep,
     "lengths": lengths,
     "record": record,
