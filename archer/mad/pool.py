@@ -47,7 +47,8 @@ class Event:
 class Pool:
     """Worker processes, each with a thread here that hands it work and reads its answers.
 
-    The longest populations are trained first, or in their order.
+    The longest populations are trained first, or in their order. A worker for whom none is left
+    ends, and gives its memory back.
     """
 
     def __init__(
@@ -101,6 +102,7 @@ class Pool:
             try:
                 index, population = self.waiting.get_nowait()
             except queue.Empty:
+                self._dismiss(worker)
                 return
             self.answers.put(Event(index, worker, "began"))
             try:
@@ -110,6 +112,14 @@ class Pool:
                 self.processes[worker].kill()
                 self.processes[worker].wait()
             self.answers.put(event)
+
+    def _dismiss(self, worker: int) -> None:
+        """A worker ends when its stdin closes."""
+        with self.lock:
+            pipe = self.processes[worker].stdin
+            if pipe and not self.closed:
+                with contextlib.suppress(OSError):  # it is dead already
+                    pipe.close()
 
     def _living(self, worker: int) -> subprocess.Popen[str]:
         """The worker's process, started anew if it has died."""

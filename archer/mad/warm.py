@@ -9,13 +9,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 
+from archer.mad.estimate import memory
 from archer.mad.plan import Population
 from archer.mad.pool import Pool
 from archer.mad.work import NOTHING
 from archer.train.evaluate import EVALUATION_BATCH
 
 MOST = 16  # processes: each takes a core and a GPU context
-ROOM = 8 * 2**30  # bytes of a GPU's memory that one may come to use
+ROOM = 8 * 2**30  # bytes of a GPU's memory that one may come to use, or more, see `_room`
 MEMBERS = 3  # with fewer the memory's kernels may be cut up in another way
 
 
@@ -28,7 +29,7 @@ def warming(populations: Sequence[Population], device: str) -> Iterator[None]:
     training to say.
     """
     waiting = [tiny(population) for population in _by_kernels(populations) if population.left]
-    workers = 0 if device == "cpu" else min(len(waiting), _most())
+    workers = 0 if device == "cpu" else min(len(waiting), _most(waiting))
     if workers < 1:
         yield
         return
@@ -56,12 +57,20 @@ def _kernels(population: Population) -> tuple[object, ...]:
     return trial.rule.rule_hash, trial.rule.name, trial.learn, *sizes, trial.regime.precision
 
 
-def _most() -> int:
+def _most(waiting: Sequence[Population]) -> int:
     """Processes for which there is room beside the training."""
     import torch
 
     free, _ = torch.cuda.mem_get_info()
-    return min(MOST, len(os.sched_getaffinity(0)) - 1, free // ROOM - 1)
+    return min(MOST, len(os.sched_getaffinity(0)) - 1, free // _room(waiting) - 1)
+
+
+def _room(waiting: Sequence[Population]) -> int:
+    """Bytes that a process may come to use: twice the largest step, since its memory is in pieces.
+
+    In chunks of one token a few members of a rule with slots want tens of gigabytes.
+    """
+    return max(ROOM, *(2 * memory(population, "cuda") for population in waiting))
 
 
 def tiny(population: Population) -> Population:

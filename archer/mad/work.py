@@ -76,24 +76,54 @@ def train(
         except ArcherError as error:  # they can be missed, its result cannot
             warn(f"no weights of trial {population.trials[member].id}: {error}")
 
-    train_population(
-        first.rule,
-        model,
-        members,
-        _data(population.trials),
-        first.regime,
-        learn=first.learn,
-        device=place,
-        width=fitting(first.rule, model, first.regime.batch_size, place),
-        compact=0.0 if place.type == "cpu" else THINNED,
-        ended=population.ended,
-        checkpoints=checkpoints,
-        stop=stop,
-        on_progress=on_progress,
-        on_end=ended,
-        on_best=None if keep.weights is None else best,
-    )
+    def train_side_by_side(width: int | None) -> None:
+        train_population(
+            first.rule,
+            model,
+            members,
+            _data(population.trials),
+            first.regime,
+            learn=first.learn,
+            device=place,
+            width=width,
+            compact=0.0 if place.type == "cpu" else THINNED,
+            ended={*population.ended, *results},
+            checkpoints=checkpoints,
+            stop=stop,
+            on_progress=on_progress,
+            on_end=ended,
+            on_best=None if keep.weights is None else best,
+        )
+
+    def widest() -> int | None:
+        width = fitting(first.rule, model, first.regime.batch_size, place)
+        return width and min(width, len(population.left) - len(results))
+
+    _narrowing(train_side_by_side, widest)
     return [results[place] for place in population.left]
+
+
+def _narrowing(train: Callable[[int | None], None], widest: Callable[[], int | None]) -> None:
+    """Trains with fewer members at a time when a GPU's memory runs out; with one, the error stands.
+
+    Others on the same GPU, and a layer that wants more than expected, can take what was free. Who
+    has ended stays so; who was training goes on from its checkpoint, or begins again.
+    """
+    width = widest()
+    while not _fits(train, width):
+        assert width
+        width = min(widest() or 1, width // 2)
+        warn(f"out of memory: going on with {width} member{'s' * (width > 1)} at a time")
+
+
+def _fits(train: Callable[[int | None], None], width: int | None) -> bool:
+    try:
+        train(width)
+    except torch.OutOfMemoryError:
+        if width in (None, 1):
+            raise
+        return False  # the error, which holds on to the training's tensors, ends here
+    return True
 
 
 def _data(trials: tuple[Trial, ...]) -> list[MemberData]:

@@ -14,6 +14,7 @@ class Replay:
     work: takes and returns nothing, reads and writes tensors that stay where they are, and can be
     called any number of times before the recording is used (`ready` is called after that, to undo
     what the calls did). On a CPU, or where recording fails (a warning says why), calls are plain.
+    Raises torch.OutOfMemoryError.
     """
 
     def __init__(
@@ -24,6 +25,8 @@ class Replay:
             return
         try:
             self.call = _recorded(work, device)
+        except torch.OutOfMemoryError:
+            raise  # calls without a recording want as much
         except RuntimeError as error:
             why = str(error).strip().splitlines()[0] if str(error) else type(error).__name__
             warnings.warn(f"the step is not recorded as a CUDA graph: {why}", stacklevel=2)

@@ -20,9 +20,8 @@ from archer.train.replay import Replay
 # are few; with them any number of members finds places of which less than a quarter stay empty.
 PLACES = (1, 2, 4, 8, 16)
 WASTE = 0.25
-# Batches join in one forward pass up to so many tokens, which fill a GPU, and so many logits, half
-# a gigabyte in bf16. One batch of all places may be twice as many tokens.
-TOKENS = 1 << 19
+# Batches join in one forward pass up to `scored_at_once` tokens and so many logits, half a gigabyte
+# in bf16. One batch of all places may be twice as many tokens.
 LOGITS = 1 << 28
 
 
@@ -33,9 +32,11 @@ class Scorer:
     so that whoever ends an epoch is scored by the same few recordings.
     """
 
-    def __init__(self, splits: Sequence[Split], device: torch.device, most: int) -> None:
-        self.splits, self.device = splits, device
-        self.places = places(most, splits[0].length)
+    def __init__(
+        self, splits: Sequence[Split], device: torch.device, most: int, tokens: int
+    ) -> None:
+        self.splits, self.device, self.tokens = splits, device, tokens
+        self.places = places(most, splits[0].length, tokens)
         self.apart: dict[int, Apart] = {}
 
     def score(self, network: Network, rows: Sequence[int], members: Sequence[int]) -> Tensor:
@@ -49,19 +50,19 @@ class Scorer:
         parts, done = [], 0
         for Q in portions(len(rows), self.places):
             if Q not in self.apart:
-                self.apart[Q] = Apart(network.resized(Q, self.device), self.splits)
+                self.apart[Q] = Apart(network.resized(Q, self.device), self.splits, self.tokens)
             here = slice(done, done + Q)
             parts.append(self.apart[Q](network, rows[here], members[here]))
             done += Q
         return torch.cat(parts)
 
 
-def places(most: int, length: int) -> list[int]:
+def places(most: int, length: int, tokens: int) -> list[int]:
     """Sizes of the networks that score up to `most` members, from the smallest.
 
-    A small population has a network of its own size beside the usual ones.
+    A small population has a network of its own size beside the usual ones. tokens: of one pass.
     """
-    fitting = [Q for Q in PLACES if Q * EVALUATION_BATCH * length <= 2 * TOKENS] or [PLACES[0]]
+    fitting = [Q for Q in PLACES if Q * EVALUATION_BATCH * length <= 2 * tokens] or [PLACES[0]]
     return sorted({min(Q, most) for Q in fitting})
 
 
@@ -73,12 +74,15 @@ def portions(members: int, places: Sequence[int]) -> list[int]:
     return found
 
 
-def batches_at_once(Q: int, split: Split, words: int) -> int:
-    """Batches of a split that one forward pass of Q members takes: a divisor of all there are."""
+def batches_at_once(Q: int, split: Split, words: int, most: int) -> int:
+    """Batches of a split that one forward pass of Q members takes: a divisor of all there are.
+
+    most: tokens of one pass.
+    """
     batches = math.ceil(split.examples[0] / EVALUATION_BATCH)
     tokens = Q * EVALUATION_BATCH * split.length
     logits = Q * EVALUATION_BATCH * split.targets.shape[-1] * words
-    room = min(TOKENS // tokens, LOGITS // logits)
+    room = min(most // tokens, LOGITS // logits)
     return max((K for K in range(1, room + 1) if batches % K == 0), default=1)
 
 
@@ -109,11 +113,12 @@ class Apart:
     A peer takes one batch at a time: nobody knows what memory its layer wants for more.
     """
 
-    def __init__(self, network: Network, splits: Sequence[Split]) -> None:
+    def __init__(self, network: Network, splits: Sequence[Split], tokens: int) -> None:
         self.network = network
-        words, peer = network.model.config.vocab_size, isinstance(network.model.recipe.rule, Peer)
+        members, words = network.members, network.model.config.vocab_size
+        peer = isinstance(network.model.recipe.rule, Peer)
         self.parts = [
-            _Recorded(network, split, 1 if peer else batches_at_once(network.members, split, words))
+            _Recorded(network, split, 1 if peer else batches_at_once(members, split, words, tokens))
             for split in splits
         ]
 

@@ -21,6 +21,7 @@ from archer.train.regime import Member, Regime
 from archer.train.results import MemberResult, PopulationResult, Progress
 from archer.train.running import Running
 from archer.train.scorer import Scorer
+from archer.train.width import scored_at_once
 
 BATCHES_AHEAD = 32  # that a GPU is given before the clock is looked at again
 
@@ -61,7 +62,9 @@ class Trainer:
         alone = width == len(self.members) and self.device == self.store.device
         network = self.store if alone else self.store.resized(width, self.device)
         self.running = Running(network, self.train, self.regime.batch_size)
-        self.scorer = Scorer(self.held_out, self.device, width)
+        recipe = self.store.model.recipe
+        tokens = scored_at_once(recipe.rule, recipe.config, recipe.chunk_size)
+        self.scorer = Scorer(self.held_out, self.device, width, tokens)
         self.waiting = deque(left)
         if self.checkpoints and not alone:  # who has begun goes on first
             self.waiting = deque(sorted(left, key=self.checkpoints.has, reverse=True))

@@ -5,11 +5,14 @@ import gc
 import torch
 
 from archer.model.config import ModelConfig
+from archer.rules.graph import RuleGraph
 from archer.rules.peer import Contender, Peer
 
 WIDEST = 96  # more members than this no longer raise the rate
 IN_TURN = 8  # of a layer without a population axis: more cost memory and hardly raise the rate
 SHARE = 0.6  # of the free memory: the rest is for fragments, data and the scoring network
+SCORED = 1 << 19  # tokens that one scoring pass takes: they fill a GPU
+STATES = 8 << 30  # bytes of states that one may keep
 COPIES = 6  # of the parameters in fp32: values, gradients, moments, bf16, partial sums
 
 
@@ -37,12 +40,12 @@ def member_bytes(rule: Contender, config: ModelConfig, batch_size: int) -> int:
     memory's output and its states, one per chunk and fp32 slot; once: SwiGLU's inner gradients, two
     streams, the logits.
     """
-    D, H, K = config.dim, config.heads, config.head_size
+    D = config.dim
     plain = 44 * D + 18 * D + 4 * 2 * config.inner
     if isinstance(rule, Peer):
         block = plain if rule.side_by_side else plain + 3 * 44 * D  # what fla's keep is unknown
     else:
-        states = H * K * K * (2 + 4 * len(rule.slots)) // rule.chunk_size
+        states = state_bytes(rule, config)
         fused = 2 * D + 2 * 6 * D + 2 * 2 * D + 2 * 4 * D
         block = (plain if config.output_gate else fused) + states
     once = 2 * 4 * D + 2 * 2 * D + 3 * 2 * config.inner + 2 * 6 * D + 3 * 2 * config.vocab_size
@@ -50,3 +53,21 @@ def member_bytes(rule: Contender, config: ModelConfig, batch_size: int) -> int:
     matrices = 4 * D * D + 3 * D * config.inner
     numbers = config.blocks * matrices + 2 * D * config.vocab_size
     return tokens * (config.blocks * block + once) + 4 * COPIES * numbers
+
+
+def state_bytes(rule: RuleGraph, config: ModelConfig) -> int:
+    """Of the states a block keeps, for each token: one per chunk in bf16 and one per fp32 slot."""
+    per_chunk = config.heads * config.head_size**2 * (2 + 4 * len(rule.slots))
+    return per_chunk // rule.chunk_size
+
+
+def scored_at_once(rule: Contender, config: ModelConfig, chunk_size: int | None = None) -> int:
+    """Tokens of one scoring pass: fewer where short chunks make many states, to the same scores.
+
+    chunk_size: overrides the rule's.
+    """
+    if isinstance(rule, Peer):
+        return SCORED
+    if chunk_size:
+        rule = rule.with_chunk_size(chunk_size)
+    return min(SCORED, STATES // max(1, state_bytes(rule, config)))

@@ -128,6 +128,18 @@ def test_a_killed_worker_costs_its_population_and_no_other(started):
     assert all(worker.returncode is not None for worker in started)
 
 
+def test_a_worker_with_nothing_left_to_do_ends(started):
+    """On a GPU it would hold memory until the last of the others is done."""
+    work = populations("memorization", "in-context-recall")
+    events = run(work, "cpu", 2)
+    for event in events:
+        if event.kind == "results":
+            break
+    idle = started[event.worker]
+    assert idle.wait(20) == 0
+    assert [e.kind for e in events if e.index != event.index][-1] == "results"
+
+
 def test_closing_early_ends_the_workers(started):
     events = run(populations(epochs=10_000), "cpu", 2)
     assert next(events).kind == "began"

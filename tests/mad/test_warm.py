@@ -1,10 +1,12 @@
 """Compiling ahead: the tiny trainings stand for their populations, and cost next to nothing."""
 
+from dataclasses import replace
+
 import pytest
 
 from archer.mad import warm
 from archer.mad.plan import make_plan
-from archer.mad.presets import mad, smoke
+from archer.mad.presets import core, mad, smoke
 from archer.mad.settings import TASKS
 from archer.mad.warm import tiny, warming
 from archer.mad.work import train
@@ -65,3 +67,17 @@ def test_all_but_the_first_are_warmed_new_kernels_first(monkeypatch):
     # 8 tokens in compression and memorization, 31 in fuzzy recall, 32 in the others
     rest = [(rule, task) for rule in ("delta", "gated_delta") for task in (memorize, noisy, copy)]
     assert made == [first + rest, 3, "closed"]
+
+
+def test_fewer_are_warmed_at_a_time_where_each_wants_much_memory(monkeypatch):
+    """A state per token, in three members: some 60 GiB a process, of 141 here."""
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(64)))
+    monkeypatch.setattr("torch.cuda.mem_get_info", lambda: (141 << 30, 141 << 30))
+    adam, found = builtin_graph("adam"), []
+    for C in (32, 1):
+        plan = make_plan([replace(adam.with_chunk_size(C), name="mine")], core(), precision="bf16")
+        small = [tiny(population) for population in plan.populations]
+        found.append(warm._most(small))
+        assert found[-1] * warm._room(small) <= 141 << 30
+    assert found[0] == 16
+    assert 0 <= found[1] < 4

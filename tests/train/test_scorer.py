@@ -16,6 +16,7 @@ from archer.train import scorer
 from archer.train.data import Arrays, Split
 from archer.train.network import Network
 from archer.train.scorer import Apart, batches_at_once, places, portions, score_split
+from archer.train.width import SCORED
 
 CPU = torch.device("cpu")
 LENGTH, WORDS, BATCHES = 6, (9, 7, 9), 6
@@ -41,13 +42,13 @@ def double():
     ],
 )  # fmt: skip
 def test_members_are_scored_in_portions_that_hold_them(members, most, length, expected):
-    assert portions(members, places(most, length)) == expected
+    assert portions(members, places(most, length, SCORED)) == expected
 
 
 def test_less_than_a_quarter_of_the_places_stays_empty():
     for most in range(1, 97):
         for members in range(1, most + 1):
-            found = portions(members, places(most, 128))
+            found = portions(members, places(most, 128, SCORED))
             assert members <= sum(found) < members + 0.25 * found[-1]
 
 
@@ -80,11 +81,11 @@ def network(rule: Contender | None = None) -> Network:
 
 
 @pytest.mark.parametrize("room", [1, 2, 4, 6])
-def test_several_batches_at_once_score_as_one_after_the_other(monkeypatch, room):
+def test_several_batches_at_once_score_as_one_after_the_other(room):
     everyone, Q = network(), 2
     expected = torch.cat([score_split(everyone, split, [0, 1, 2]) for split in splits()], 1)
-    monkeypatch.setattr(scorer, "TOKENS", room * Q * scorer.EVALUATION_BATCH * LENGTH)
-    apart = Apart(everyone.resized(Q, CPU), splits())
+    tokens = room * Q * scorer.EVALUATION_BATCH * LENGTH
+    apart = Apart(everyone.resized(Q, CPU), splits(), tokens)
     assert [len(part.which[0]) for part in apart.parts] == [{4: 3}.get(room, room), 1]
     found = torch.cat([apart(everyone, [2, 1], [2, 1]), apart(everyone, [0], [0])])
     expected = expected[[2, 1, 0]]
@@ -94,9 +95,9 @@ def test_several_batches_at_once_score_as_one_after_the_other(monkeypatch, room)
 
 
 def test_a_peer_takes_one_batch_at_a_time():
-    apart = Apart(network(parse_peer("attention")), splits())
+    apart = Apart(network(parse_peer("attention")), splits(), SCORED)
     assert [len(part.which[0]) for part in apart.parts] == [1, 1]
-    assert len(Apart(network(), splits()).parts[0].which[0]) == BATCHES
+    assert len(Apart(network(), splits(), SCORED).parts[0].which[0]) == BATCHES
 
 
 def test_the_fused_engine_scores_each_batch_of_several():
@@ -150,15 +151,14 @@ def test_batches_fill_the_room_and_leave_no_pass_half_empty(monkeypatch):
     tokens = scorer.EVALUATION_BATCH * LENGTH
     found = []
     for room in range(1, 9):
-        monkeypatch.setattr(scorer, "TOKENS", room * tokens)
-        found.append(batches_at_once(1, split, 9))
+        found.append(batches_at_once(1, split, 9, room * tokens))
     assert found == [1, 2, 3, 3, 3, 6, 6, 6]
-    assert batches_at_once(9, split, 9) == 1, "one batch of all places may be too much"
-    assert batches_at_once(1, one, 9) == 1
+    assert batches_at_once(9, split, 9, 8 * tokens) == 1, "one batch of all places may be too much"
+    assert batches_at_once(1, one, 9, 8 * tokens) == 1
     logits = scorer.EVALUATION_BATCH * len(split.positions) * 9
     monkeypatch.setattr(scorer, "LOGITS", 2 * logits)
-    assert batches_at_once(1, split, 9) == 2, "their logits count, too"
-    assert batches_at_once(1, split, 90) == 1
+    assert batches_at_once(1, split, 9, 8 * tokens) == 2, "their logits count, too"
+    assert batches_at_once(1, split, 90, 8 * tokens) == 1
 
 
 @pytest.mark.parametrize(
@@ -167,4 +167,4 @@ def test_batches_fill_the_room_and_leave_no_pass_half_empty(monkeypatch):
 )
 def test_what_a_pass_of_the_benchmark_takes(Q, length, expected):
     data = np.zeros((1280, length), dtype=np.int32)
-    assert batches_at_once(Q, Split([(data, data)], CPU), 16) == expected
+    assert batches_at_once(Q, Split([(data, data)], CPU), 16, SCORED) == expected
