@@ -12,13 +12,15 @@ from archer.report.claims.table import ScoreTable
 class Context:
     """What was spoken of before: the heading's and the last sentence's subject and task.
 
-    base: what is compared with; near: the subject was named in this very sentence.
+    base: what is compared with; near: the subject was named in this very sentence; of_seeds: the
+    last sentence spoke of single seeds.
     """
 
     subject: Mention | None = None
     tasks: Mention | None = None
     base: Mention | None = None
     near: bool = False
+    of_seeds: bool = False
 
 
 @dataclass
@@ -27,7 +29,8 @@ class Clause:
 
     taken: stretches of text that a statement has spoken for; left_over: a figure was understood as
     one, but not whose; said_base: the model that the text itself compares with; shards: a part was
-    cut off the sentence that may limit it; plain: every word of the sentence is understood.
+    cut off the sentence that may limit it; plain: every word of the sentence is understood;
+    of_seeds: it, or what stands before it in the sentence, speaks of single seeds.
     """
 
     text: str
@@ -41,6 +44,7 @@ class Clause:
     said_base: Mention | None = None
     shards: bool = False
     plain: bool = True
+    of_seeds: bool = False
 
     def find(self, kind: str) -> list[tuple[int, int, int]]:
         """(start, end, index) of the placeholders M, T, N or R."""
