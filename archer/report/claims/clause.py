@@ -7,6 +7,12 @@ from archer.report.claims.grammar import NEGATION
 from archer.report.claims.mentions import Mention, Skeleton
 from archer.report.claims.table import ScoreTable
 
+# "Its lead over the second best rule": not over the baseline.
+_DESCRIBED = re.compile(
+    r"\b(?:over|above|ahead of|than|against|behind|below|to|from|vs\.?|beats?) "
+    r"(?:next|second|third|runner|best|worst|strongest|weakest|closest|nearest)\b"
+)
+
 
 @dataclass
 class Context:
@@ -70,6 +76,8 @@ class Clause:
         """The model that a lone one is compared with, when the text does not say."""
         if self.context.base is not None and self.context.base != subject:
             return self.context.base
+        if _DESCRIBED.search(self.text):
+            return None
         name = self.table.baseline
         if name is None or (subject is not None and name in subject.names and not subject.group):
             return None
