@@ -83,7 +83,9 @@ _WHOLE = rf"(?:the|its|their) (?P<of>{_N} )?{_SEEDS}(?! of {_N})"
 _EDGE = re.sub(r"\?P<\w+>", "?:", _PLACE)
 _RUN = (
     rf"(?:{_EDGE}|single|1|one|each|every|all|both|no|two|2|its|three|3) {_RUNS} (?=of M\d)|"
-    rf"(?<=M\d ){_EDGE} {_RUNS}\b|its {_EDGE} {_RUNS}\b|(?:in|with) (?:each|every|one) {_RUNS}\b"
+    rf"(?<=M\d ){_EDGE} {_RUNS}\b|its {_EDGE} {_RUNS}\b|(?:each|every) time\b|"
+    rf"(?:in|with|on|for|over|across) (?:all|both|each|every|one|no|most|some)(?: of)? {_DET}"
+    rf"(?:{_N} )?{_RUNS}\b"
 )
 _REST = (
     rf"(?:the|its) (?:third|fourth|fifth|last|others?|remaining|rest)(?: {_N})?"
@@ -105,7 +107,7 @@ def lift(text: str, picks: list[Pick], many: int | None) -> tuple[str, int | Non
 
     many: how many seeds the table has, when all its cells have as many.
     """
-    if not re.search(rf"\bseeds?\b|\b{_RUNS}\b", text, re.IGNORECASE):
+    if not re.search(rf"\b(?:seeds?|{_RUNS}|(?:each|every) time)\b", text, re.IGNORECASE):
         return text, None
     for pattern, plainly in _PLAINLY:
         text = re.sub(pattern, plainly, text, flags=re.IGNORECASE)

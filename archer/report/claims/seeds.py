@@ -7,12 +7,13 @@ What has no full reading is unchecked.
 import re
 
 from archer.report.claims.build import quantify
-from archer.report.claims.by_seed import Ahead, Apart, Extent, HowMany, Scores, Which
+from archer.report.claims.by_seed import HowMany, Scores
 from archer.report.claims.clause import Clause
 from archer.report.claims.combine import All, Guarded, Unsure
 from archer.report.claims.figures import Figure
 from archer.report.claims.grammar import NEGATION, triggers
 from archer.report.claims.mentions import Mention
+from archer.report.claims.over_seeds import Ahead, Apart, Extent, Which
 from archer.report.claims.picks import Pick
 from archer.report.claims.statements import Statement, Value
 from archer.report.claims.table import AVERAGE
@@ -220,7 +221,7 @@ def _of_one_pick(
         return Scores(*cell, pick, tuple(figures), ordered) if right and not bounds else None
     figure, text = figures[0], clause.text
     before = text[: clause.find("N")[0][0]]
-    if not figure.bound and pick.kind in ("count", "none") and _REACH.search(before):
+    if not figure.bound and pick.kind in ("count", "none", "all") and _REACH.search(before):
         figure = Figure(figure.value, figure.decimals, figure.unit, bound=">")
     if figure.bound and not pick.one:
         return HowMany(*cell, pick, figure)

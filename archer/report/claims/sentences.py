@@ -20,7 +20,6 @@ from archer.report.claims import (
     values,
     widest,
 )
-from archer.report.claims.by_seed import SeedsAre
 from archer.report.claims.clause import Clause, Context
 from archer.report.claims.combine import Unsure
 from archer.report.claims.doubt import Doubted
@@ -34,6 +33,7 @@ from archer.report.claims.grammar import (
     triggers,
 )
 from archer.report.claims.mentions import Skeleton
+from archer.report.claims.over_seeds import SeedsAre
 from archer.report.claims.skeleton import Reader
 from archer.report.claims.splitting import clauses
 from archer.report.claims.statements import Statement

@@ -215,7 +215,7 @@ def _tidy(text: str) -> str:
     )
     text = re.sub(
         r"\b(?:the|a|an|also|itself|themselves|actually|again|now|again|"
-        r"here|simply|already|even|still|a bit|then|respectable|full)\b",
+        r"here|simply|already|even|still|a bit|then(?! M\d)|respectable|full)\b",
         " ",
         text,
     )

@@ -28,6 +28,7 @@ def statuses(text):
             "On Fuzzy Recall attention is best, followed by error_gated and adam.",
             ("error_gated and adam", "adam and error_gated"),
         ),
+        ("On Fuzzy Recall attention is best, then error_gated.", ("error_gated", "adam")),
         (
             "momentum is worst on Fuzzy Recall, closely followed by delta.",
             ("by delta", "by gated_delta"),
