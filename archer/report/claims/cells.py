@@ -4,12 +4,14 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from archer.report.claims.by_seed import Scores
 from archer.report.claims.clause import Context
 from archer.report.claims.combine import Any
 from archer.report.claims.details import Over
 from archer.report.claims.deviations import OverSeeds
 from archer.report.claims.figures import Figure
 from archer.report.claims.mentions import Mention, Skeleton
+from archer.report.claims.picks import Pick
 from archer.report.claims.skeleton import Reader
 from archer.report.claims.statements import Change, Rank, Statement, Value
 from archer.report.claims.table import AVERAGE, ScoreTable
@@ -58,6 +60,7 @@ class _Head:
     task: str | None = None
     difference: bool = False
     models: tuple[str, ...] = ()
+    picks: tuple[Pick, ...] = ()
 
 
 def find(rows: list[list[Cell]], reader: Reader, context: Context) -> Iterator[CellClaim]:
@@ -88,7 +91,8 @@ def _head(text: str, reader: Reader) -> _Head:
     tasks = tuple(t.names[0] for t in s.tasks if t.single)
     difference = bool(_DIFFERENCE.search(s.text)) and not re.fullmatch(r"\W*delta\W*", text.lower())
     model = models[0] if len(models) == 1 and not difference else None
-    return _Head(text, model, tasks[0] if len(tasks) == 1 else None, difference, models)
+    task = tasks[0] if len(tasks) == 1 else None
+    return _Head(text, model, task, difference, models, tuple(s.picks))
 
 
 @dataclass(frozen=True)
@@ -107,10 +111,12 @@ def _place(
     head: _Head, label: _Head, heads: list[_Head], context: Context, base: str | None
 ) -> _Place:
     model, task = head.model or label.model, head.task or label.task
+    if head.text.lower() == "mean" and sum(h.task is not None for h in heads) == 1:
+        task = label.task or (context.tasks.single if context.tasks else None) or task  # over seeds
     if (
         task is None
         and context.tasks is not None
-        and (_SCORE.search(head.text) or head.text.lower() in _OVER_SEEDS)
+        and (_SCORE.search(head.text) or head.text.lower() in _OVER_SEEDS or head.picks)
     ):
         task = context.tasks.single
     whole_row = label.task is not None or not label.text.strip()  # else: a row of another model
@@ -129,6 +135,9 @@ def _cell(cell: Cell, place: _Place, reader: Reader) -> Iterator[CellClaim]:
     if which and place.model and place.task and len(s.figures) == 1:
         if reader.table.details.over_seeds(place.model, place.task, which):
             yield CellClaim(cell, OverSeeds(((place.model, place.task),), which, s.figures[0]))
+        return
+    if picks := (*head.picks, *label.picks):
+        yield from _of_seeds(cell, s, place, picks)
         return
     plain = re.sub(r"(?:pp|to|vs\.?|from)", "", s.text)
     if not re.fullmatch(r"[\s()NM\d→,./|*↑↓±:;-]*", plain) or _NOT_SCORES.search(head.text.lower()):
@@ -150,6 +159,14 @@ def _cell(cell: Cell, place: _Place, reader: Reader) -> Iterator[CellClaim]:
         statement = _meaning(figure, i, s, place, reader.table)
         if statement is not None or (place.task and label.text and place.model is None):
             yield CellClaim(cell, statement)
+
+
+def _of_seeds(
+    cell: Cell, s: Skeleton, place: _Place, picks: tuple[Pick, ...]
+) -> Iterator[CellClaim]:
+    """A column or a row of one seed; of several there is no saying what the number is."""
+    if len(picks) == len(s.figures) == 1 and picks[0].one and place.model and place.task:
+        yield CellClaim(cell, Scores(place.model, place.task, picks[0], (s.figures[0],)))
 
 
 def _meaning(

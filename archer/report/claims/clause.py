@@ -7,18 +7,26 @@ from archer.report.claims.grammar import NEGATION
 from archer.report.claims.mentions import Mention, Skeleton
 from archer.report.claims.table import ScoreTable
 
+# "Its lead over the second best rule": not over the baseline.
+_DESCRIBED = re.compile(
+    r"\b(?:over|above|ahead of|than|against|behind|below|to|from|vs\.?|beats?) "
+    r"(?:next|second|third|runner|best|worst|strongest|weakest|closest|nearest)\b"
+)
+
 
 @dataclass
 class Context:
     """What was spoken of before: the heading's and the last sentence's subject and task.
 
-    base: what is compared with; near: the subject was named in this very sentence.
+    base: what is compared with; near: the subject was named in this very sentence; of_seeds: the
+    last sentence spoke of single seeds.
     """
 
     subject: Mention | None = None
     tasks: Mention | None = None
     base: Mention | None = None
     near: bool = False
+    of_seeds: bool = False
 
 
 @dataclass
@@ -27,7 +35,8 @@ class Clause:
 
     taken: stretches of text that a statement has spoken for; left_over: a figure was understood as
     one, but not whose; said_base: the model that the text itself compares with; shards: a part was
-    cut off the sentence that may limit it; plain: every word of the sentence is understood.
+    cut off the sentence that may limit it; plain: every word of the sentence is understood;
+    of_seeds: it, or what stands before it in the sentence, speaks of single seeds.
     """
 
     text: str
@@ -41,6 +50,7 @@ class Clause:
     said_base: Mention | None = None
     shards: bool = False
     plain: bool = True
+    of_seeds: bool = False
 
     def find(self, kind: str) -> list[tuple[int, int, int]]:
         """(start, end, index) of the placeholders M, T, N or R."""
@@ -66,6 +76,8 @@ class Clause:
         """The model that a lone one is compared with, when the text does not say."""
         if self.context.base is not None and self.context.base != subject:
             return self.context.base
+        if _DESCRIBED.search(self.text):
+            return None
         name = self.table.baseline
         if name is None or (subject is not None and name in subject.names and not subject.group):
             return None

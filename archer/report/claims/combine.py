@@ -1,8 +1,8 @@
 """Statements made of statements: all, not, how many."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from archer.report.claims.statements import NotAbove, Order, Statement
+from archer.report.claims.statements import NotAbove, Order, Statement, Value
 from archer.report.claims.table import ScoreTable
 from archer.report.claims.verdict import UNCLEAR, Outcome, best_of, truth
 
@@ -47,6 +47,14 @@ class Agreed:
         return Outcome("unchecked", note=f"not in every reading: {false[0]}" if false else None)
 
 
+def _barely(part: Statement, table: ScoreTable) -> bool:
+    """On the bound, as far as the digits say: "only A is below 0.78", when B has 0.77997."""
+    if not isinstance(part, Value) or not part.figure.bound:
+        return False
+    beyond = replace(part.figure, bound=">" if part.figure.bound == "<" else "<")
+    return replace(part, figure=beyond).judge(table).status != "refuted"
+
+
 @dataclass(frozen=True)
 class Not:
     """The part does not hold."""
@@ -58,7 +66,7 @@ class Not:
             p = self.part
             return NotAbove(p.model, p.base, p.task, p.sign, p.strong).judge(table)
         outcome = self.part.judge(table)
-        if outcome.status in ("unchecked", "rounding"):
+        if outcome.status in ("unchecked", "rounding") or _barely(self.part, table):
             return UNCLEAR
         return truth(outcome.status == "refuted", None, outcome.actual, outcome.note)
 

@@ -42,6 +42,12 @@ class Details:
         chosen = frame[(frame["row"] == row) & (frame["column"] == column)]
         return chosen.set_index("seed")["score"]
 
+    @property
+    def many(self) -> int | None:
+        """How many seeds there are, where every cell has as many; None: unknown, or they differ."""
+        sizes = self.seed_scores.groupby(["row", "column"]).size().unique()
+        return int(sizes[0]) if len(sizes) == 1 else None
+
     def within_noise(self, a: str, b: str, column: str) -> bool | None:
         """Does the 95 % t interval of the paired difference hold zero? None: seeds unknown."""
         if self.seed_scores.empty:

@@ -5,11 +5,14 @@ Only what a result folder knows is read; without one such statements are left al
 
 import re
 from dataclasses import dataclass
+from itertools import combinations
 
-from archer.report.claims.combine import All
+from archer.report.claims.combine import All, Any
 from archer.report.claims.details import Over
 from archer.report.claims.figures import Figure
 from archer.report.claims.mentions import Mention, Skeleton
+from archer.report.claims.paired import DifferenceRuns
+from archer.report.claims.statements import Statement
 from archer.report.claims.table import AVERAGE, ScoreTable
 from archer.report.claims.verdict import UNCLEAR, Outcome, truth
 
@@ -60,9 +63,15 @@ def lift(table: ScoreTable, text: str, s: Skeleton) -> str:
     if not known or _OF_ANOTHER.search(text):
         return text
     cells = _cells(table, s)
+    pairs = list(combinations(dict.fromkeys(m.single for m in s.models if m.single), 2))
+    tasks = [t.single for t in s.tasks if t.single] or [AVERAGE]
     for match in reversed(list(_ENDS.finditer(text))):
         low, high = _figure(match, "a"), _figure(match, "b")
-        s.beside.append(All((OverSeeds(cells, "low", low), OverSeeds(cells, "high", high))))
+        made: tuple[Statement, ...] = (
+            All((OverSeeds(cells, "low", low), OverSeeds(cells, "high", high))),
+            *(DifferenceRuns(pair, t, low, high) for pair in pairs for t in tasks),
+        )
+        s.beside.append(Any(made))
         text = _without(text, match)
     for match in reversed(list(_ONE.finditer(text))):
         figure = _figure(match, "v" if match["v"] else "w")

@@ -142,7 +142,8 @@ def _together(clause: Clause) -> list[Statement]:
     near = tasks[0][2] if tasks else clause.context.tasks
     if not group.names[1:] or group.quant != "each" or near is None or near.quant != "each":
         return []
-    most = replace(figure, bound="<", approx=False)
+    within = re.search(r"\bwithin N", match[0])  # "differ by 0.03" is the width, not a bound of it
+    most = replace(figure, bound="<", approx=False) if within else figure
     ways = [All(tuple(Width(t, rows, most) for t in near.names)) for rows in group.readings]
     return [Any(tuple(ways))]
 

@@ -5,12 +5,13 @@ from dataclasses import replace
 
 from archer.report.claims.build import quantify
 from archer.report.claims.clause import Clause
-from archer.report.claims.combine import Any, Unsure
+from archer.report.claims.combine import Any, Not, Unsure
 from archer.report.claims.extents import Widest
 from archer.report.claims.mentions import Mention
 from archer.report.claims.statements import Statement
 from archer.report.claims.table import AVERAGE
 
+NTH = {"second": 2, "2nd": 2, "third": 3, "3rd": 3, "fourth": 4, "4th": 4, "next": 2}
 _PLACE = r"(?:(?P<low>hardest|most difficult|toughest|lowest-scoring)|easiest|highest-scoring)"
 _KIND = r"(?:1|tasks?|columns?|benchmarks?|sets?|datasets?|games?|test|T\d+)"
 _WHOM = r"(?: (?:for|of|with|in case of) (?:M(?P<m>\d+)|all|every\w+))?"
@@ -44,8 +45,8 @@ def find(clause: Clause) -> list[Statement]:
 def tasks_of_model(clause: Clause) -> list[Statement]:
     """ "Its best task is T", "the hardest task for M is T"."""
     match = re.search(
-        r"\b(best|strongest|highest|easiest|worst|weakest|lowest|hardest|"
-        r"most difficult)(?:-scoring)? (?:task|column|score|benchmark|"
+        rf"\b(?:(?P<nth>{'|'.join(NTH)})[- ])?(best|strongest|highest|easiest|worst|weakest|lowest|"
+        r"hardest|most difficult)(?:-scoring)? (?:task|column|score|benchmark|"
         r"result)s?\b",
         clause.text,
     )
@@ -65,11 +66,20 @@ def tasks_of_model(clause: Clause) -> list[Statement]:
     model = (
         models[0] if models else (clause.context.subject.single if clause.context.subject else None)
     )
-    largest = match[1] in ("best", "strongest", "highest", "easiest")
+    largest = match[2] in ("best", "strongest", "highest", "easiest")
     table, task = clause.table, str(tasks[0])
     clause.taken.append((match.start(), match.end()))
     if model is None:
         sizes = {t: float(table.values[t].mean()) for t in table.tasks}
         return [Unsure(Widest(task, tuple(sizes.items()), largest))]
     sizes = {t: table.score(model, t) for t in table.tasks}
-    return [Widest(task, tuple(sizes.items()), largest)]
+    return [_nth(task, sizes, largest, NTH.get(match["nth"], 1))]
+
+
+def _nth(task: str, sizes: dict[str, float], largest: bool, place: int) -> Statement:
+    """ "M's second lowest score is on T": the lowest, when that one is left out."""
+    ranked = sorted(sizes, key=lambda t: -sizes[t] if largest else sizes[t])
+    if task in (before := ranked[: place - 1]):
+        at = before.index(task)
+        return Not(Widest(task, tuple((t, sizes[t]) for t in ranked[at:]), largest))
+    return Widest(task, tuple((t, sizes[t]) for t in ranked[place - 1 :]), largest)

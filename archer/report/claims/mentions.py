@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from archer.report.claims.figures import Figure
 
 if TYPE_CHECKING:
+    from archer.report.claims.picks import Pick
     from archer.report.claims.statements import Statement
 
 
@@ -39,7 +40,8 @@ class Mention:
 class Skeleton:
     """text: the pattern text; models, tasks, figures, ranges: what M0, T0, N0, R0 stand for.
 
-    lifted: the text with names lifted alone; beside: what was said of knobs and times.
+    lifted: the text with names lifted alone; beside: what was said of knobs and times. picks: the
+    seeds that pick0, ... stand for; over: the number of seeds that a mean is said to be over.
     """
 
     text: str
@@ -49,6 +51,8 @@ class Skeleton:
     ranges: list[tuple[Figure, Figure]] = field(default_factory=list)
     lifted: str = ""
     beside: list["Statement"] = field(default_factory=list)
+    picks: list["Pick"] = field(default_factory=list)
+    over: int | None = None
 
     def spoken(self, kind: str) -> list[Mention]:
         """The models ("M") or tasks ("T") that no merging has taken out of the text."""

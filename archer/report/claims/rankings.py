@@ -2,6 +2,7 @@
 
 import re
 
+from archer.report.claims import followers
 from archer.report.claims.build import quantify
 from archer.report.claims.clause import Clause
 from archer.report.claims.combine import Any, Guarded, Not
@@ -68,6 +69,8 @@ def find(clause: Clause) -> list[Statement]:
         made = _rank(clause, match)
         if made is not None:
             found.append(made)
+            if not clause.negated(match.start()):
+                found += followers.find(clause, match.end(), _place(match), _tasks(clause, match))
             clause.taken.append((match.start(), match.end()))
     return found
 

@@ -15,6 +15,7 @@ from archer.report.claims import (
     rankings,
     ratios,
     sameness,
+    seeds,
     stray,
     values,
     widest,
@@ -32,6 +33,7 @@ from archer.report.claims.grammar import (
     triggers,
 )
 from archer.report.claims.mentions import Skeleton
+from archer.report.claims.over_seeds import SeedsAre
 from archer.report.claims.skeleton import Reader
 from archer.report.claims.splitting import clauses
 from archer.report.claims.statements import Statement
@@ -71,12 +73,17 @@ def find(sentence: str, reader: Reader, context: Context) -> tuple[list[Found], 
     pieces, here = clauses(skeleton, here)
     shards = any(_SHARD.fullmatch(piece) for piece in pieces)
     plain = all(readable(Clause(piece, skeleton, table, here)) for piece in pieces)
+    of_seeds = _goes_on(skeleton, context)
     for text in pieces:
+        of_seeds = of_seeds or bool(seeds.PICK.search(text))
         predicted = (predicted and not CONTRAST.match(text.lstrip(", "))) or _predicts(text)
         body = re.sub(r"^(?:but|however|yet|instead|in fact|measured|observed)[,:]? ", "", text)
         clause = Clause(body, skeleton, table, replace(here), shards=shards, plain=plain)
+        clause.of_seeds = of_seeds
         found += _clause(clause, predicted, foreign)
         here = _carry(clause, here)
+    if skeleton.over is not None and any(claim.statement for claim in found):
+        found.append(Found(SeedsAre(skeleton.over)))
     return found, _leave(skeleton, here, context)
 
 
@@ -101,6 +108,9 @@ def _clause(clause: Clause, predicted: bool, foreign: bool) -> Iterator[Found]:
         return
     if foreign or ELSEWHERE.search(clause.text):
         yield Found(None)
+        return
+    if clause.of_seeds:
+        yield from _of_seeds(clause)
         return
     whole = (
         columns.find(clause)
@@ -139,6 +149,15 @@ def _clause(clause: Clause, predicted: bool, foreign: bool) -> Iterator[Found]:
         yield Found(None)
 
 
+def _of_seeds(clause: Clause) -> Iterator[Found]:
+    """A clause about single seeds, or one that hangs on to such."""
+    statements = seeds.find(clause) if seeds.PICK.search(clause.text) else []
+    yield from (Found(statement) for statement in statements)
+    if not statements:
+        known = clause.table.details.seed_scores.size
+        yield Found(None, seeds.UNREAD if known else seeds.UNKNOWN)
+
+
 def _says(statement: Statement, table: ScoreTable) -> bool:
     """Other readings of a clause count only where they decide something."""
     return statement.judge(table).status != "unchecked"
@@ -148,6 +167,8 @@ def _checkable(clause: Clause) -> bool:
     """A figure beside a name, or a comparison between names."""
     text = clause.text
     named = re.search(r"[MT]\d", text)
+    if seeds.PICK.search(text) and (named or clause.context.subject) and seeds.SAYS.search(text):
+        return True
     numbers = [clause.skeleton.figures[i] for _, _, i in clause.find("N")] + [
         f for _, _, i in clause.find("R") for f in clause.skeleton.ranges[i]
     ]
@@ -200,4 +221,12 @@ def _leave(s: Skeleton, here: Context, before: Context) -> Context:
     tasks = here.tasks if len(named) == 1 else before.tasks
     if tasks is not None and tasks.names == (AVERAGE,) and before.tasks is None:
         tasks = None
-    return Context(here.subject if s.models else before.subject, tasks, before.base)
+    of_seeds = bool(s.picks) or _goes_on(s, before)
+    subject = here.subject if s.models else before.subject
+    return Context(subject, tasks, before.base, of_seeds=of_seeds)
+
+
+def _goes_on(s: Skeleton, before: Context) -> bool:
+    """After a sentence about single seeds one that names neither a model nor a mean: "The worst has
+    0.126." """
+    return before.of_seeds and not s.models and all(t.names != (AVERAGE,) for t in s.tasks)

@@ -9,7 +9,7 @@ so that the grammar is written once, over short patterns, for any table. M: mode
 import re
 from functools import partial
 
-from archer.report.claims import deviations, expenses
+from archer.report.claims import deviations, expenses, paired, picks
 from archer.report.claims.groups import lift_groups, lift_nobody
 from archer.report.claims.joined import merge_mentions
 from archer.report.claims.masked import mask
@@ -41,7 +41,9 @@ class Reader:
         text = _names_first(self._tasks, self._models, s)
         s.lifted = text
         text = expenses.lift(self.table, text, s)
+        paired.lift(self.table, text, s)
         text = deviations.lift(self.table, text, s)
+        text, s.over = picks.lift(text, s.picks, self.table.details.many)
         text = mask(text) if not is_bare_number(text) else text
         text = text.lower() if not re.search(r"[MT]\d", text) else _lower(text)
         if self.table.percent:
@@ -213,7 +215,7 @@ def _tidy(text: str) -> str:
     )
     text = re.sub(
         r"\b(?:the|a|an|also|itself|themselves|actually|again|now|again|"
-        r"here|simply|already|even|still|a bit|then|respectable|full)\b",
+        r"here|simply|already|even|still|a bit|then(?! M\d)|respectable|full)\b",
         " ",
         text,
     )

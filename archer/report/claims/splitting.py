@@ -77,6 +77,8 @@ def clauses(s: Skeleton, here: Context) -> tuple[list[str], Context]:
     text = re.sub(r"^((?:of|among|amongst|within|out of) M\d+), (?=M)", r"\1 : ", text)
     text = re.sub(rf"^((?:of|among|amongst|within) (?:its )?T\d+), (?=M\d+ {MOST})", r"\1 : ", text)
     text = re.sub(r"^((?:with|at|scoring|averaging) [^M,]*), (?=M)", r"\1 : ", text)
+    text = re.sub(r"\b((?:in|with|on|for|under|at) pick\d+), (?=[MTN]\d)", r"\1 ", text)
+    text = re.sub(r"\b(M\d+), ((?:(?:in|with|for|under) )?pick\d+), ", r"\1 \2 ", text)
     step = _STEP.search(text)
     old, new = (step["a"] or step["c"], step["b"] or step["d"]) if step else (None, None)
     if step and old and new and s.models[int(old)].single and s.models[int(new)].single:
