@@ -1,6 +1,6 @@
 """From a store to one table: what was asked for, what there is of it, and what is missing."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -15,9 +15,9 @@ from archer.mad.results import Results, curves_frame, trials_frame
 from archer.mad.settings import TASKS
 from archer.mad.trial import PROTOCOL_VERSION, Protocol, Trial, trial_from_json
 from archer.record.checks import check_one_choice, check_one_model, check_one_way
+from archer.record.own_rules import own_rules_of
 from archer.record.places import in_order, in_table_order, never_asked
 from archer.report.record import MISSING
-from archer.rules.load import row_name
 from archer.store.look import descriptions, trained_by
 from archer.store.searched import asked_by_searches
 from archer.store.store import Store
@@ -39,8 +39,8 @@ class Gathered:
     """One table's trials out of a store.
 
     trials: as in trials.csv, with status "missing" where a rule lacks a trial that its table needs.
-    runs: rows of the store's runs that asked for them or trained them. descriptions: the JSON of
-    each trial by id.
+    runs: rows of the store's runs that asked for them or trained them. rules: what `own_rules_of`
+    found.
     """
 
     plan: Plan
@@ -48,7 +48,7 @@ class Gathered:
     curves: pd.DataFrame
     runs: list[dict[str, Any]]
     trained_by: Mapping[str, int]
-    descriptions: Mapping[str, dict[str, Any]]
+    rules: Mapping[str, dict[str, Any]]
 
     @cached_property
     def missing(self) -> pd.DataFrame:
@@ -62,20 +62,6 @@ class Gathered:
         device = ", ".join(map(str, own["device"].unique()))
         seconds = float(own["seconds"].sum())
         return Results(self.plan, self.trials, seconds, device, curves=self.curves)
-
-    @cached_property
-    def graphs(self) -> dict[str, dict[str, Any]]:
-        """By name, the graph of every rule that is not built in: where all its hooks act.
-
-        On a sequence of one chunk parts of a rule fall away; the largest graph is the whole rule.
-        """
-        found: dict[str, dict[str, Any]] = {}
-        for row in self.plan.rows:
-            graph = self.descriptions[row.trial.id]["rule"]
-            whole = row_name(row.rule) == row.rule and "write" in graph
-            if whole and _size(graph) > _size(found.get(row.rule, {})):
-                found[row.rule] = graph
-        return found
 
 
 def gather(store: Store, choice: Choice | None = None) -> Gathered:
@@ -101,13 +87,17 @@ def gather(store: Store, choice: Choice | None = None) -> Gathered:
     plan = Plan(preset, protocol, (), tuple(rows), (), rates)
     ids = sorted({row.trial.id for row in rows})
     by, asked = trained_by(store, ids), {plan["id"] for plan in plans}
-    runs = [r for r in store.runs() if r["id"] in set(by.values()) or r["plan"] in asked]
-    if choice.runs:
-        runs = [r for r in runs if r["id"] in {*by.values(), *choice.runs}]
+    runs = [r for r in store.runs() if r["id"] in set(by.values()) or _asked(r, asked, choice)]
+    own = own_rules_of(rows, [run for run in runs if _asked(run, asked, choice)], told)
     outcomes = store.results(ids)
     frame = trials_of(store, plan, ids, outcomes)
     whole = pd.concat([frame, *never_asked(frame, rows, rates)], ignore_index=True)
-    return Gathered(plan, in_table_order(whole), curves_frame(outcomes), runs, by, told)
+    return Gathered(plan, in_table_order(whole), curves_frame(outcomes), runs, by, own)
+
+
+def _asked(run: Mapping[str, Any], plans: Collection[str], choice: Choice) -> bool:
+    """Whether it is of the runs that asked for the table."""
+    return run["plan"] in plans and (not choice.runs or run["id"] in choice.runs)
 
 
 def _check_version(store: Store, trials: Mapping[str, Trial]) -> None:
@@ -205,10 +195,6 @@ def trials_of(
     frame["status"] = frame["status"].where(known, MISSING)
     frame["reason"] = frame["reason"].where(known, "not trained yet")
     return frame
-
-
-def _size(graph: Mapping[str, Any]) -> int:
-    return sum(len(graph[hook]["nodes"]) for hook in ("gate", "local", "write") if hook in graph)
 
 
 def _preset(name: str) -> Preset:

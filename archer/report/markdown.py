@@ -1,6 +1,7 @@
 """The report of a benchmark as Markdown: table, findings, rules, tasks, cost, next steps."""
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 
 import pandas as pd
@@ -111,7 +112,7 @@ def _rule(study: Study, part: RulePart) -> list[str]:
     if part.about:
         text.append(part.about)
     if part.equations:
-        text.append(f"```\n{part.equations}\n```")
+        text.append(_fenced(part.equations))
     if part.knobs:
         text.append(f"Knobs:\n\n```\n{part.knobs}\n```")
     for intro, said in part.sentences(study):
@@ -119,6 +120,12 @@ def _rule(study: Study, part: RulePart) -> list[str]:
     if part.rule == study.baseline:
         text.append("The baseline of every comparison here.")
     return text
+
+
+def _fenced(text: str) -> str:
+    """As code, whatever fences an author put into it."""
+    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
+    return f"{fence}\n{text}\n{fence}"
 
 
 def _expected(study: Study) -> list[str]:

@@ -12,6 +12,7 @@ from archer.report.chosen import chosen_beforehand
 from archer.report.facts import AVERAGE, Facts
 from archer.report.finding import CERTAIN, VISIBLE, Finding
 from archer.report.notes import bottleneck, few_seeds
+from archer.report.own_rules import UNTOLD, OwnRule
 from archer.report.phrases import Phrase, gap, listed, name, score, seed_span
 from archer.report.record import MISSING
 from archer.report.study import Study
@@ -224,7 +225,7 @@ def rule_parts(study: Study) -> list[RulePart]:
 
 
 def _rule_part(study: Study, rule: str) -> RulePart:
-    about, _, equations = _doc(rule).partition("\n")
+    about, _, equations = _doc(study, rule).partition("\n")
     cells = [study.facts[rule, column] for column in study.tasks.values()]
     cells = [c for c in cells if not math.isnan(c.difference)]
     different = [c for c in cells if c.verdict == "different"]
@@ -241,12 +242,13 @@ def _rule_part(study: Study, rule: str) -> RulePart:
     )
 
 
-def _doc(rule: str) -> str:
-    """The text of a built-in rule or a peer; a user's rule file is not part of a result folder."""
+def _doc(study: Study, rule: str) -> str:
+    """The text of a rule or a peer, or that it is not known."""
     if is_peer(rule):
         return parse_peer(rule).about
     if rule not in BUILTIN:
-        return ""
+        about = study.own.get(rule, OwnRule()).about
+        return UNTOLD if about is None else about
     return inspect.getdoc(inspect.getmodule(load_rule(rule))) or ""
 
 
