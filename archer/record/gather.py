@@ -17,9 +17,9 @@ from archer.mad.trial import PROTOCOL_VERSION, Protocol, Trial, trial_from_json
 from archer.record.checks import check_one_choice, check_one_model, check_one_way
 from archer.record.own_rules import own_rules_of
 from archer.record.places import in_order, in_table_order, never_asked
+from archer.record.plans import plans_of
 from archer.report.record import MISSING
 from archer.store.look import descriptions, trained_by
-from archer.store.searched import asked_by_searches
 from archer.store.store import Store
 
 
@@ -72,7 +72,7 @@ def gather(store: Store, choice: Choice | None = None) -> Gathered:
     protocol version.
     """
     choice = choice or Choice()
-    plans = _plans(store, choice)
+    plans = plans_of(store, choice)
     wanted = _chosen(plans, choice)
     told = descriptions(store, sorted({id for _, id in wanted}))
     trials = {id: trial_from_json(data) for id, data in told.items()}
@@ -111,40 +111,6 @@ def _check_version(store: Store, trials: Mapping[str, Trial]) -> None:
             f"version than this Archer's, {PROTOCOL_VERSION}: choose runs of this one with --runs, "
             "or use the Archer that trained them"
         )
-
-
-def _plans(store: Store, choice: Choice) -> list[dict[str, Any]]:
-    """The plans to take, in the order in which they were first asked for."""
-    by_id, runs = {plan["id"]: plan for plan in store.plans()}, store.runs()
-    unknown = [str(run) for run in choice.runs if run not in {r["id"] for r in runs}]
-    if unknown:
-        raise ArcherError(f"{store.where} has no run {unknown[0]}; `archer status` lists its runs")
-    searched = asked_by_searches(store)
-    for run in runs:
-        if run["id"] in choice.runs and run["plan"] in searched:
-            raise ArcherError(f"run {run['id']} is a search's: no table is made of it")
-    runs = [run for run in runs if run["plan"] not in searched]
-    wanted = [run["plan"] for run in runs if not choice.runs or run["id"] in choice.runs]
-    plans = [by_id[id] for id in dict.fromkeys(wanted)]
-    for name in ("preset", "protocol"):
-        asked = getattr(choice, name)
-        there = list(dict.fromkeys(plan[name] for plan in plans))
-        plans = [plan for plan in plans if asked in (None, plan[name])]
-        if asked is not None and not plans:
-            have = ", ".join(there) or "nothing"
-            how = f"; the same bench with --protocol {asked} makes it of the same trainings"
-            hint = how if name == "protocol" and there else ""
-            raise ArcherError(f"{store.where} holds nothing of {name} {asked}: it has {have}{hint}")
-    if not plans:
-        raise ArcherError(f"{store.where} holds no benchmark yet: run `archer bench` first")
-    for name in ("preset", "protocol"):
-        found = list(dict.fromkeys(plan[name] for plan in plans))
-        if len(found) > 1:
-            raise ArcherError(
-                f"{store.where} holds {name}s {' and '.join(found)}, and one table holds one: "
-                f"choose with --{name}"
-            )
-    return plans
 
 
 def _chosen(
