@@ -43,6 +43,7 @@ DISAGREE = (
     "Seeds that disagree",
     "Mean ± standard deviation (sd) over seeds.",
 )
+NO_TASK = "No task has a score of every rule: nothing is ranked."
 MEANS_ONLY = "Not settled by these seeds, means only:"
 SHOWN = 8  # findings per group
 EACH = 2  # of one rule, before those of others have been told
@@ -71,7 +72,7 @@ def title(study: Study) -> str:
 def setup(study: Study) -> list[str]:
     """What was run, by which protocol, with what."""
     trials = study.trials
-    own = trials[trials["status"] != MISSING].drop_duplicates("trial")
+    own = trials[~trials["status"].isin([MISSING, "failed"])].drop_duplicates("trial")
     preset = preset_of_table(study.preset)
     about = "a preset of its own" if preset is None else preset.about
     beforehand = chosen_beforehand(trials)
@@ -125,6 +126,16 @@ def grouped(study: Study, found: list[Finding]) -> list[tuple[str, str, list[Fin
     return [(heading, about, _varied(part)[:SHOWN]) for heading, about, part in groups if part]
 
 
+def nothing_found(study: Study) -> str:
+    """Why there is no key finding."""
+    scored = study.table.notna().sum()
+    if not (scored > 1).any():
+        return "There is no second rule with a score to compare with."
+    if not (scored == len(study.table)).any():
+        return NO_TASK
+    return "The best scores are too close to tell rules apart."
+
+
 def _varied(found: list[Finding]) -> list[Finding]:
     """At most so many of each rule first, so that one bad rule does not take all the room."""
     told: Counter[str] = Counter()
@@ -172,10 +183,10 @@ def _widest(study: Study) -> Phrase | None:
         return None
     spread = tasks.max() - tasks.min()
     column = str(spread.idxmax())
+    if spread[column] < VISIBLE:
+        return None
     values = tasks[column]
     top, low = study.rules[int(values.argmax())], study.rules[int(values.argmin())]
-    if top == low:
-        return None
     return (
         f"The rules lie furthest apart on {column}. The best score on {column} is ",
         score(float(values.max()), (top, column)),
