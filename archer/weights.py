@@ -43,7 +43,8 @@ def _find(trial: str, folder: Path) -> Path:
     if not path.is_file():
         raise ArcherError(
             f"no saved weights of trial {trial} in {folder}: --save-weights keeps those of "
-            "selected trials, as they are trained"
+            "selected trials as they are trained; what was trained without it is trained again "
+            "with another --out"
         )
     return path
 

@@ -98,9 +98,11 @@ def test_report_md_holds_the_table_and_the_caveats(smoke):
         "report.html",
         "report.md",
         "results.csv",
+        "rules",
         "trials.csv",
     ]
     assert sorted(p.name for p in smoke.out.iterdir()) == files
+    assert [p.name for p in (smoke.out / "rules").iterdir()] == ["halving.json"]
 
 
 def test_a_learned_knob_is_trained_and_its_last_value_recorded(smoke):

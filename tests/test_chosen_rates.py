@@ -295,6 +295,21 @@ def test_a_whole_preset_stays_comparable(preset, published, tmp_path):
     assert any(line.published for line in lines(study)) == published
 
 
+def test_there_is_no_grid_for_the_other_protocol_to_choose_from(fresh, run, tmp_path):
+    for options in ((), ("--preset", NAME)):
+        said = run("record", fresh, "--protocol", "mad-lab", *options)
+        assert (said.code, said.out, said.err.count("\n")) == (2, "", 1)
+        assert said.err.endswith(
+            "holds nothing of protocol mad-lab: it has strict, at rates chosen beforehand, and a "
+            "score of mad-lab is the best of a grid: leave out --protocol, or run bench with "
+            "--protocol mad-lab and without --rates-from\n"
+        )
+    out = copy(fresh, tmp_path / "both")
+    archer.bench("delta", preset="smoke", tasks=TASKS, device="cpu", store=out, progress=False)
+    said = run("record", out, "--protocol", "mad-lab", "--preset", "smoke")
+    assert "; the same bench with --protocol mad-lab makes it of the same trainings" in said.err
+
+
 def test_status_shows_it_apart_and_one_record_holds_one_of_them(source, fresh, run, tmp_path):
     out = copy(fresh, tmp_path / "both")
     archer.bench("delta", preset="smoke", tasks=TASKS, device="cpu", store=out, progress=False)

@@ -115,7 +115,8 @@ def test_bench_trains_prints_the_table_and_says_what_it_wrote(archer, tmp_path, 
         assert str(tmp_path / "out" / name) in found.out
     assert "[4/4]" not in found.err  # halving on memorization is delta's: trained once
     assert "[3/3]" in found.err
-    names = ("cells.csv", "curves.csv", "report.html", "report.md", "results.csv", "trials.csv")
+    names = ("cells.csv", "curves.csv", "report.html", "report.md", "results.csv")
+    names = (*names, "rules", "rules/halving.json", "trials.csv")
     assert left(tmp_path) == ["out", *(f"out/{name}" for name in ("archer.db", *names))]
     results = pd.read_csv(tmp_path / "out" / "results.csv", index_col=0)
     assert results.index.tolist() == ["delta_net_4layer", "halving"]

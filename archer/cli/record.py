@@ -52,8 +52,8 @@ def record(
     """Make a record of a benchmark, a sweep or a search: all that is needed to see it again.
 
     One table of all that was asked of one preset and protocol, whatever the number of commands; or
-    one sweep; or a search with all its sessions. Where a search shares a store with others,
-    --search takes it, and options that choose a table or a sweep take that.
+    one sweep; or a search with all its sessions. Where these share a store, --search takes the
+    search, --sweep a sweep, and options that choose a table take that.
 
     Example: archer record results/core --name core-3-seeds
     """
@@ -102,7 +102,7 @@ def _search_meant(store: str, search: bool, chosen: bool) -> bool:
         raise ArcherError(f"{found.where} holds no search: leave out --search")
     if chosen and (search or (found.search and not found.others)):
         raise ArcherError("options that choose are of tables: a search is recorded whole")
-    if found.search and found.others and not (search or chosen):
+    if found.kinds > 1 and not (search or chosen):
         raise ArcherError(found.listed)
     return search or (found.search and not found.others)
 

@@ -18,6 +18,7 @@ LEARNING_RATES = (1e-4, 5e-4, 1e-3)
 WEIGHT_DECAYS = (0.0, 0.1)
 SIZES = ("epochs", "batch_size", "chunk_size")  # a model's are checked where it is made
 CHOSEN = " (chosen rates)"  # at the end of a preset's name; see `Preset.at_chosen_rates`
+SWEPT = " (sweep)"  # at the end of a preset's name, in a store: no table is made of it
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """From a store to one table: what was asked for, what there is of it, and what is missing."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -15,11 +15,11 @@ from archer.mad.results import Results, curves_frame, trials_frame
 from archer.mad.settings import TASKS
 from archer.mad.trial import PROTOCOL_VERSION, Protocol, Trial, trial_from_json
 from archer.record.checks import check_one_choice, check_one_model, check_one_way
+from archer.record.own_rules import own_rules_of
 from archer.record.places import in_order, in_table_order, never_asked
+from archer.record.plans import plans_of
 from archer.report.record import MISSING
-from archer.rules.load import row_name
 from archer.store.look import descriptions, trained_by
-from archer.store.searched import asked_by_searches
 from archer.store.store import Store
 
 
@@ -39,8 +39,8 @@ class Gathered:
     """One table's trials out of a store.
 
     trials: as in trials.csv, with status "missing" where a rule lacks a trial that its table needs.
-    runs: rows of the store's runs that asked for them or trained them. descriptions: the JSON of
-    each trial by id.
+    runs: rows of the store's runs that asked for them or trained them. rules: what `own_rules_of`
+    found.
     """
 
     plan: Plan
@@ -48,7 +48,7 @@ class Gathered:
     curves: pd.DataFrame
     runs: list[dict[str, Any]]
     trained_by: Mapping[str, int]
-    descriptions: Mapping[str, dict[str, Any]]
+    rules: Mapping[str, dict[str, Any]]
 
     @cached_property
     def missing(self) -> pd.DataFrame:
@@ -63,20 +63,6 @@ class Gathered:
         seconds = float(own["seconds"].sum())
         return Results(self.plan, self.trials, seconds, device, curves=self.curves)
 
-    @cached_property
-    def graphs(self) -> dict[str, dict[str, Any]]:
-        """By name, the graph of every rule that is not built in: where all its hooks act.
-
-        On a sequence of one chunk parts of a rule fall away; the largest graph is the whole rule.
-        """
-        found: dict[str, dict[str, Any]] = {}
-        for row in self.plan.rows:
-            graph = self.descriptions[row.trial.id]["rule"]
-            whole = row_name(row.rule) == row.rule and "write" in graph
-            if whole and _size(graph) > _size(found.get(row.rule, {})):
-                found[row.rule] = graph
-        return found
-
 
 def gather(store: Store, choice: Choice | None = None) -> Gathered:
     """Everything a store has for one table, of all its commands of one preset and protocol.
@@ -86,7 +72,7 @@ def gather(store: Store, choice: Choice | None = None) -> Gathered:
     protocol version.
     """
     choice = choice or Choice()
-    plans = _plans(store, choice)
+    plans = plans_of(store, choice)
     wanted = _chosen(plans, choice)
     told = descriptions(store, sorted({id for _, id in wanted}))
     trials = {id: trial_from_json(data) for id, data in told.items()}
@@ -101,13 +87,17 @@ def gather(store: Store, choice: Choice | None = None) -> Gathered:
     plan = Plan(preset, protocol, (), tuple(rows), (), rates)
     ids = sorted({row.trial.id for row in rows})
     by, asked = trained_by(store, ids), {plan["id"] for plan in plans}
-    runs = [r for r in store.runs() if r["id"] in set(by.values()) or r["plan"] in asked]
-    if choice.runs:
-        runs = [r for r in runs if r["id"] in {*by.values(), *choice.runs}]
+    runs = [r for r in store.runs() if r["id"] in set(by.values()) or _asked(r, asked, choice)]
+    own = own_rules_of(rows, [run for run in runs if _asked(run, asked, choice)], told)
     outcomes = store.results(ids)
     frame = trials_of(store, plan, ids, outcomes)
     whole = pd.concat([frame, *never_asked(frame, rows, rates)], ignore_index=True)
-    return Gathered(plan, in_table_order(whole), curves_frame(outcomes), runs, by, told)
+    return Gathered(plan, in_table_order(whole), curves_frame(outcomes), runs, by, own)
+
+
+def _asked(run: Mapping[str, Any], plans: Collection[str], choice: Choice) -> bool:
+    """Whether it is of the runs that asked for the table."""
+    return run["plan"] in plans and (not choice.runs or run["id"] in choice.runs)
 
 
 def _check_version(store: Store, trials: Mapping[str, Trial]) -> None:
@@ -121,40 +111,6 @@ def _check_version(store: Store, trials: Mapping[str, Trial]) -> None:
             f"version than this Archer's, {PROTOCOL_VERSION}: choose runs of this one with --runs, "
             "or use the Archer that trained them"
         )
-
-
-def _plans(store: Store, choice: Choice) -> list[dict[str, Any]]:
-    """The plans to take, in the order in which they were first asked for."""
-    by_id, runs = {plan["id"]: plan for plan in store.plans()}, store.runs()
-    unknown = [str(run) for run in choice.runs if run not in {r["id"] for r in runs}]
-    if unknown:
-        raise ArcherError(f"{store.where} has no run {unknown[0]}; `archer status` lists its runs")
-    searched = asked_by_searches(store)
-    for run in runs:
-        if run["id"] in choice.runs and run["plan"] in searched:
-            raise ArcherError(f"run {run['id']} is a search's: no table is made of it")
-    runs = [run for run in runs if run["plan"] not in searched]
-    wanted = [run["plan"] for run in runs if not choice.runs or run["id"] in choice.runs]
-    plans = [by_id[id] for id in dict.fromkeys(wanted)]
-    for name in ("preset", "protocol"):
-        asked = getattr(choice, name)
-        there = list(dict.fromkeys(plan[name] for plan in plans))
-        plans = [plan for plan in plans if asked in (None, plan[name])]
-        if asked is not None and not plans:
-            have = ", ".join(there) or "nothing"
-            how = f"; the same bench with --protocol {asked} makes it of the same trainings"
-            hint = how if name == "protocol" and there else ""
-            raise ArcherError(f"{store.where} holds nothing of {name} {asked}: it has {have}{hint}")
-    if not plans:
-        raise ArcherError(f"{store.where} holds no benchmark yet: run `archer bench` first")
-    for name in ("preset", "protocol"):
-        found = list(dict.fromkeys(plan[name] for plan in plans))
-        if len(found) > 1:
-            raise ArcherError(
-                f"{store.where} holds {name}s {' and '.join(found)}, and one table holds one: "
-                f"choose with --{name}"
-            )
-    return plans
 
 
 def _chosen(
@@ -205,10 +161,6 @@ def trials_of(
     frame["status"] = frame["status"].where(known, MISSING)
     frame["reason"] = frame["reason"].where(known, "not trained yet")
     return frame
-
-
-def _size(graph: Mapping[str, Any]) -> int:
-    return sum(len(graph[hook]["nodes"]) for hook in ("gate", "local", "write") if hook in graph)
 
 
 def _preset(name: str) -> Preset:

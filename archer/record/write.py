@@ -22,7 +22,7 @@ from archer.report.record import AT_CHOSEN_RATES, BESIDE, ON_THE_GRID, Record, m
 from archer.report.study import Study
 from archer.report.tables import cells_frame
 from archer.store import open_store
-from archer.store.environment import masked
+from archer.store.environment import RULES, masked
 
 CURVES_LIMIT = 2 * 2**20  # bytes, compressed: a record is meant to lie in a repository
 MOST_NAMED = 6
@@ -102,7 +102,7 @@ def _files(
         "environment.json": json_bytes({"runs": told_runs(found.runs, found.trained_by)}),
         "plan.json": json_bytes(plan),
         **({} if curves is None else {"curves.csv.gz": curves}),
-        **{f"rules/{name}.json": json_bytes(graph) for name, graph in found.graphs.items()},
+        **{f"rules/{name}.json": json_bytes(graph) for name, graph in found.rules.items()},
     }
     return files, [said]
 
@@ -145,7 +145,7 @@ def curves_that_fit(curves: pd.DataFrame, selected: pd.DataFrame) -> tuple[bytes
 def told_runs(
     runs: Sequence[dict[str, Any]], trained_by: Mapping[str, int]
 ) -> list[dict[str, Any]]:
-    """What each run ran on. The host's name and its command line, which is elsewhere, are not."""
+    """What each run ran on; not the host's name, nor what is elsewhere: command line and rules."""
     trained = Counter(trained_by.values())
     return [
         {
@@ -154,7 +154,7 @@ def told_runs(
             "ended": None if run["ended"] is None else _moment(run["ended"]),
             "device": run["device"],
             "trials": trained[run["id"]],
-            **{key: value for key, value in run["environment"].items() if key != "command"},
+            **{k: v for k, v in run["environment"].items() if k not in ("command", RULES)},
         }
         for run in runs
     ]

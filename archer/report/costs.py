@@ -14,7 +14,7 @@ class Cost:
     over all steps, on the settings that every rule trained; None where there are none.
 
     ratio: per_step over the baseline's; None in the baseline's row. slots: extra memories shaped
-    like S; None for a rule whose file is not at hand.
+    like S; None for a peer, and for a rule of one's own that nobody kept.
     """
 
     rule: str
@@ -46,7 +46,14 @@ def costs(study: Study) -> list[Cost]:
                 len(mine),
                 None if step is None else 1000 * step,
                 step / base if step and base and rule != study.baseline else None,
-                len(load_rule(rule).slots) if rule in BUILTIN else None,
+                _slots(study, rule),
             )
         )
     return found
+
+
+def _slots(study: Study, rule: str) -> int | None:
+    if rule in BUILTIN:
+        return len(load_rule(rule).slots)
+    own = study.own.get(rule)
+    return None if own is None else own.slots

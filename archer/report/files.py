@@ -7,11 +7,13 @@ from typing import Literal
 import pandas as pd
 
 from archer.errors import ArcherError
-from archer.files import write_whole
+from archer.files import prepare_folder, write_whole
 from archer.mad.results import Results
 from archer.report.beside import Published, read_published
 from archer.report.html import page
 from archer.report.markdown import report
+from archer.report.own_rules import FOLDER as RULES
+from archer.report.own_rules import rule_files
 from archer.report.record import Record, is_record
 from archer.report.stated import FILE as EXPECTS
 from archer.report.stated import expects_text
@@ -33,6 +35,7 @@ def write_results(results: Results, folder: Path) -> list[Path]:
     stated = study.expects and expects_text(study.expects)
     return [
         *([write_whole(folder / EXPECTS, stated)] if stated else []),
+        *(write_whole(folder / path, text) for path, text in _rules(results, folder).items()),
         write_whole(folder / "trials.csv", csv_text(results.trials)),
         write_whole(folder / "curves.csv", csv_text(results.curves.round(6))),
         write_whole(folder / "report.md", report(study)),
@@ -40,6 +43,13 @@ def write_results(results: Results, folder: Path) -> list[Path]:
         write_whole(folder / "cells.csv", csv_text(cells_frame(study))),
         write_whole(folder / "results.csv", table_text(results.table)),
     ]
+
+
+def _rules(results: Results, folder: Path) -> dict[str, str]:
+    found = rule_files(results.plan)
+    if found:
+        prepare_folder(folder / RULES)
+    return found
 
 
 def write_report(

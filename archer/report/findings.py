@@ -61,7 +61,7 @@ def _averages(study: Study) -> Iterator[Finding]:
             both = All((value, change))
             yield Finding("average", rule, phrase + tail, both, abs(facts.difference), sure)
     ranked = _scored(study, AVERAGE)
-    if len(ranked) > 2:
+    if len(ranked) > 2 and len({cell.score for cell in ranked[:3]}) == 3:  # a tie has no order
         yield _ranking(study, ranked[:3])
 
 

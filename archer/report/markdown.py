@@ -1,6 +1,7 @@
 """The report of a benchmark as Markdown: table, findings, rules, tasks, cost, next steps."""
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 
 import pandas as pd
@@ -16,17 +17,19 @@ from archer.report.notes import next_steps, notes
 from archer.report.phrases import plain, signed
 from archer.report.sections import (
     METHOD,
+    NO_TASK,
     VERDICTS,
     RulePart,
     grouped,
     insights,
     legend,
+    nothing_found,
     rule_parts,
     setup,
     title,
 )
 from archer.report.study import Study
-from archer.report.tables import MARK, cells, differences, markdown_table
+from archer.report.tables import MARK, cells, differences, markdown_table, number
 
 BROKEN = "a rule breaks where it falls below half of its easiest setting for good"
 FILES = (
@@ -53,7 +56,7 @@ def report(study: Study, published: Sequence[Published] = ()) -> str:
         "## Key findings",
         *_findings(study, found),
         "## Insight and bottleneck",
-        _bullets(plain(phrase) for phrase in insights(study, found)) or "One rule, one task.",
+        _bullets(plain(phrase) for phrase in insights(study, found)) or NO_TASK,
         "## What was tried",
         *(text for part in rule_parts(study) for text in _rule(study, part)),
         *_expected(study),
@@ -97,7 +100,7 @@ def _beside(study: Study, published: Sequence[Published]) -> list[str]:
 def _findings(study: Study, found: list[Finding]) -> list[str]:
     groups = grouped(study, found)
     if not groups:
-        return ["There is no second rule with a score to compare with."]
+        return [nothing_found(study)]
     return [
         text
         for heading, about, part in groups
@@ -111,7 +114,7 @@ def _rule(study: Study, part: RulePart) -> list[str]:
     if part.about:
         text.append(part.about)
     if part.equations:
-        text.append(f"```\n{part.equations}\n```")
+        text.append(_fenced(part.equations))
     if part.knobs:
         text.append(f"Knobs:\n\n```\n{part.knobs}\n```")
     for intro, said in part.sentences(study):
@@ -119,6 +122,12 @@ def _rule(study: Study, part: RulePart) -> list[str]:
     if part.rule == study.baseline:
         text.append("The baseline of every comparison here.")
     return text
+
+
+def _fenced(text: str) -> str:
+    """As code, whatever fences an author put into it."""
+    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
+    return f"{fence}\n{text}\n{fence}"
 
 
 def _expected(study: Study) -> list[str]:
@@ -147,9 +156,12 @@ def _tasks(study: Study) -> list[str]:
         ends = break_points(settings, task)
         parts += [f"### {column}", _statistics(study, column)]
         for field, curve in curves_of(settings, task).items():
-            shown = curve.map(lambda value: f"{value:.3f}").fillna("")
+            shown = curve.map(number)
             shown.columns = pd.Index([f"{value:g}" for value in curve.columns])
-            shown["breaks at"] = [ends.get((rule, field), "never") for rule in shown.index]
+            whole = curve.notna().all(axis=1)  # of a rule that lacks a score nobody knows
+            shown["breaks at"] = [
+                ends.get((rule, field), "never" if whole[rule] else "-") for rule in shown.index
+            ]
             parts += [f"By `{field}`, the easiest first; {BROKEN}:", markdown_table(shown)]
     return parts
 

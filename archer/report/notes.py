@@ -19,9 +19,9 @@ def notes(study: Study) -> list[str]:
     found = [study.disagreement] if study.disagreement else []
     preset = preset_of_table(study.preset)
     if preset is None or not preset.comparable:
+        is_ = "is not the benchmark's" if preset is None else "is smaller than the benchmark"
         found.append(
-            f"Preset `{study.preset}` is smaller than the benchmark: its numbers are "
-            "not comparable to published ones."
+            f"Preset `{study.preset}` {is_}: its numbers are not comparable to published ones."
         )
     found += chosen.sentences(study.trials)
     if "output_gate" in study.trials:
@@ -78,9 +78,10 @@ def _losses(study: Study) -> list[str]:
     found = []
     for status in ("diverged", "failed", "missing"):
         lost = study.trials[study.trials["status"] == status]
-        for key, rows in lost.groupby(["rule", "task"], sort=False):
-            rule, task = map(str, key)
-            reason = "" if status == "diverged" else f": {rows['reason'].iloc[0]}"
+        why = lost["reason"].fillna("") if status != "diverged" else lost["status"]
+        for key, rows in lost.groupby(["rule", "task", why], sort=False):
+            rule, task, reason = map(str, key)
+            reason = "" if status == "diverged" else f": {reason}"
             found.append(f"{len(rows)} of {rule}'s trials on {COLUMNS[task]} {status}{reason}.")
     for rule, task, seed, accuracy in study.scores.itertuples(index=False):
         if pd.isna(accuracy):
@@ -118,10 +119,11 @@ def _grid(study: Study) -> list[str]:
     rates = sorted(study.trials["lr"].unique())
     if len(rates) < 2 or chosen.chosen_beforehand(study.trials):
         return []
+    scored = study.selected[study.selected["accuracy"].notna()]
     found = []
     for edge, word in ((rates[-1], "larger"), (rates[0], "smaller")):
-        at_edge = (study.selected["lr"] == edge).groupby(study.selected["rule"]).mean()
-        rules = [rule for rule in study.rules if at_edge[rule] >= 0.75]
+        at_edge = (scored["lr"] == edge).groupby(scored["rule"]).mean()
+        rules = [rule for rule in study.rules if at_edge.get(rule, 0.0) >= 0.75]
         if rules:
             found.append(
                 f"Try a {word} learning rate for {names(rules)}: most selected trials are at the "

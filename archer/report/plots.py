@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from archer.report.costs import Cost
-from archer.report.difficulty import FIELDS
+from archer.report.difficulty import FIELDS, values_of
 from archer.report.facts import AVERAGE
 from archer.report.phrases import signed
 from archer.report.study import Study
@@ -114,7 +114,7 @@ def difficulty_plot(study: Study, part: pd.DataFrame, title: str) -> str:
     part: rows of `archer.report.difficulty.difficulty` of one task and field.
     """
     field, look = str(part["field"].iloc[0]), styles(study)
-    values = list(part["value"].unique())
+    values = values_of(part)
     canvas, y = _frame(title, "Accuracy of every rule, the easiest setting on the left.", 1.0)
     x = Axis(-0.3, len(values) - 0.7, 44, 350)
     for i, value in enumerate(values):

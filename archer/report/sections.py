@@ -12,6 +12,7 @@ from archer.report.chosen import chosen_beforehand
 from archer.report.facts import AVERAGE, Facts
 from archer.report.finding import CERTAIN, VISIBLE, Finding
 from archer.report.notes import bottleneck, few_seeds
+from archer.report.own_rules import UNTOLD, OwnRule
 from archer.report.phrases import Phrase, gap, listed, name, score, seed_span
 from archer.report.record import MISSING
 from archer.report.study import Study
@@ -42,6 +43,7 @@ DISAGREE = (
     "Seeds that disagree",
     "Mean ± standard deviation (sd) over seeds.",
 )
+NO_TASK = "No task has a score of every rule: nothing is ranked."
 MEANS_ONLY = "Not settled by these seeds, means only:"
 SHOWN = 8  # findings per group
 EACH = 2  # of one rule, before those of others have been told
@@ -70,7 +72,7 @@ def title(study: Study) -> str:
 def setup(study: Study) -> list[str]:
     """What was run, by which protocol, with what."""
     trials = study.trials
-    own = trials[trials["status"] != MISSING].drop_duplicates("trial")
+    own = trials[~trials["status"].isin([MISSING, "failed"])].drop_duplicates("trial")
     preset = preset_of_table(study.preset)
     about = "a preset of its own" if preset is None else preset.about
     beforehand = chosen_beforehand(trials)
@@ -124,6 +126,16 @@ def grouped(study: Study, found: list[Finding]) -> list[tuple[str, str, list[Fin
     return [(heading, about, _varied(part)[:SHOWN]) for heading, about, part in groups if part]
 
 
+def nothing_found(study: Study) -> str:
+    """Why there is no key finding."""
+    scored = study.table.notna().sum()
+    if not (scored > 1).any():
+        return "There is no second rule with a score to compare with."
+    if not (scored == len(study.table)).any():
+        return NO_TASK
+    return "The best scores are too close to tell rules apart."
+
+
 def _varied(found: list[Finding]) -> list[Finding]:
     """At most so many of each rule first, so that one bad rule does not take all the room."""
     told: Counter[str] = Counter()
@@ -171,10 +183,10 @@ def _widest(study: Study) -> Phrase | None:
         return None
     spread = tasks.max() - tasks.min()
     column = str(spread.idxmax())
+    if spread[column] < VISIBLE:
+        return None
     values = tasks[column]
     top, low = study.rules[int(values.argmax())], study.rules[int(values.argmin())]
-    if top == low:
-        return None
     return (
         f"The rules lie furthest apart on {column}. The best score on {column} is ",
         score(float(values.max()), (top, column)),
@@ -224,7 +236,7 @@ def rule_parts(study: Study) -> list[RulePart]:
 
 
 def _rule_part(study: Study, rule: str) -> RulePart:
-    about, _, equations = _doc(rule).partition("\n")
+    about, _, equations = _doc(study, rule).partition("\n")
     cells = [study.facts[rule, column] for column in study.tasks.values()]
     cells = [c for c in cells if not math.isnan(c.difference)]
     different = [c for c in cells if c.verdict == "different"]
@@ -241,12 +253,13 @@ def _rule_part(study: Study, rule: str) -> RulePart:
     )
 
 
-def _doc(rule: str) -> str:
-    """The text of a built-in rule or a peer; a user's rule file is not part of a result folder."""
+def _doc(study: Study, rule: str) -> str:
+    """The text of a rule or a peer, or that it is not known."""
     if is_peer(rule):
         return parse_peer(rule).about
     if rule not in BUILTIN:
-        return ""
+        about = study.own.get(rule, OwnRule()).about
+        return UNTOLD if about is None else about
     return inspect.getdoc(inspect.getmodule(load_rule(rule))) or ""
 
 

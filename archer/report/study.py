@@ -15,12 +15,12 @@ from archer.mad.scored import Scored
 from archer.mad.settings import COLUMNS, TASKS
 from archer.mad.trial import Protocol
 from archer.report.facts import AVERAGE, Facts
+from archer.report.own_rules import OwnRule, read_own_rules, told_by_plan
 from archer.report.proposed import Proposed, read_proposed
 from archer.report.reading import chosen_baseline, disagreement, read_table
 from archer.report.record import check_record
 from archer.report.stated import Expects, read_expects
-from archer.rules.graph import RuleGraph
-from archer.rules.load import BUILTIN, row_name
+from archer.rules.load import row_name
 from archer.stats import cell_summary
 from archer.stats import compare as compare_rules
 
@@ -32,7 +32,7 @@ class Study(Scored):
     curves: columns of curves.csv, perhaps no rows. baseline: None when `delta` was not run and no
     other was asked for. disagreement: where results.csv says something else than the trials.
     expects: what rules expect, by rule and task, besides the built-in ones. proposed: the next
-    modification, where the folder holds one.
+    modification, where the folder holds one. own: the rules that are neither built in nor peers.
     """
 
     trials: pd.DataFrame
@@ -41,14 +41,15 @@ class Study(Scored):
     disagreement: str | None = None
     expects: Expects = field(default_factory=dict)
     proposed: Proposed | None = None
+    own: Mapping[str, OwnRule] = field(default_factory=dict)
 
     @staticmethod
     def of(results: Results, against: str | None = None) -> "Study":
         """A benchmark's results. Raises ArcherError for an unknown baseline."""
         baseline = chosen_baseline(results.trials, against)
-        own = (r for r in results.plan.rules if isinstance(r, RuleGraph) and r.name not in BUILTIN)
-        expects = {r.name: dict(r.expects) for r in own if r.expects}
-        return Study(results.trials, results.curves, baseline, expects=expects)
+        own = told_by_plan(results.plan)
+        expects = {name: rule.expects for name, rule in own.items() if rule.expects}
+        return Study(results.trials, results.curves, baseline, expects=expects, own=own)
 
     @staticmethod
     def load(folder: Path, against: str | None = None) -> "Study":
@@ -62,12 +63,15 @@ class Study(Scored):
         if trials is None:
             raise ArcherError(f"{folder} holds no trials.csv; give a folder `archer bench` wrote")
         check_record(folder, trials)
+        own = read_own_rules(folder, trials["rule"].unique()) if "rule" in trials else {}
+        expects = {name: rule.expects for name, rule in own.items() if rule.expects}
         study = Study(
             trials,
             no_curves() if curves is None else curves,
             chosen_baseline(trials, against),
-            expects=read_expects(folder),
+            expects=expects | read_expects(folder),
             proposed=read_proposed(folder),
+            own=own,
         )
         return replace(study, disagreement=disagreement(study.table, folder / "results.csv"))
 

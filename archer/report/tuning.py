@@ -1,5 +1,7 @@
 """Knobs of a study: rules whose trials hold several values of a knob, and what was learned."""
 
+from collections.abc import Mapping
+
 import pandas as pd
 
 from archer.mad.scoring import select
@@ -49,7 +51,7 @@ def curve_text(curves: pd.DataFrame) -> pd.DataFrame:
 
 def curve_plots(study: Study, rule: str, curves: pd.DataFrame) -> list[tuple[str, str]]:
     """Heading and inline SVG by knob and task; points are joined where one knob varies."""
-    specs, names = _specs(rule), swept(curves)
+    specs, names = _specs(study, rule), swept(curves)
     found = []
     for knob in names:
         acting = curves[curves[knob].notna()]
@@ -117,7 +119,7 @@ def _curves(study: Study, rule: str, knobs: list[str]) -> pd.DataFrame:
     picked = select(mine, study.protocol).groupby("task")["point"].agg(lambda p: p.mode().iloc[0])
     found["selected"] = found["point"] == found["task"].map(picked)
     found = found.merge(mine[["point", *names]].drop_duplicates(), on="point")
-    found["default"] = _is_default(found, rule, knobs)
+    found["default"] = _is_default(found, _specs(study, rule), knobs)
     found[names] = found[names].map(_number)
     return found
 
@@ -141,13 +143,16 @@ def _means(mine: pd.DataFrame, study: Study) -> pd.DataFrame:
     return found.reindex(order, level="point").reset_index()
 
 
-def _specs(rule: str) -> dict[str, KnobSpec]:
-    """A built-in rule's knobs; a result folder does not hold those of a rule of one's own."""
-    return {spec.name: spec for spec in builtin_graph(rule).knobs} if rule in BUILTIN else {}
+def _specs(study: Study, rule: str) -> dict[str, KnobSpec]:
+    """A rule's knobs, as far as they are known."""
+    own = study.own.get(rule)
+    knobs = builtin_graph(rule).knobs if rule in BUILTIN else own.knobs if own else ()
+    return {spec.name: spec for spec in knobs}
 
 
-def _is_default(found: pd.DataFrame, rule: str, knobs: list[str]) -> "pd.Series[bool]":
-    specs = _specs(rule)
+def _is_default(
+    found: pd.DataFrame, specs: Mapping[str, KnobSpec], knobs: list[str]
+) -> "pd.Series[bool]":
     usual = [f"{knob}={specs[knob].default:.12g}" for knob in knobs if knob in specs]
     return found["point"].map(lambda point: bool(usual) and set(point.split(", ")) <= set(usual))
 

@@ -89,6 +89,7 @@ class RuleGraph:
     """A traced rule. Equal graphs compute the same thing; `rule_hash` also sees through names.
 
     expects: (task, "up" | "down" | "same") as its author states; no part of what the rule is.
+    about: what its author wrote of it, None where nobody kept it; no part either, nor of its JSON.
     """
 
     name: str
@@ -100,6 +101,7 @@ class RuleGraph:
     slots: tuple[str, ...] = ()
     chunk_size: int = 32
     expects: tuple[tuple[str, str], ...] = field(default=(), compare=False)
+    about: str | None = field(default=None, compare=False)
 
     @property
     def decay(self) -> str | None:
@@ -189,6 +191,7 @@ def rule_from_json(data: Mapping[str, Any]) -> RuleGraph:
             slots=slots,
             chunk_size=int(data["chunk_size"]),
             expects=check_expects(data.get("expects", {})),
+            about=None,
             **{hook: _graph_from_json(data[hook], hook, slots) for hook in HOOKS},
         )
         check_rule(rule)

@@ -1,8 +1,9 @@
-"""Where things stand in the source of a rule, for messages: lines of its class, names, returns."""
+"""Where things stand in a rule's source: what is said of it; lines of class, names, returns."""
 
 import ast
 import inspect
 import linecache
+import sys
 from collections.abc import Iterator
 
 from archer.rules.base import Rule
@@ -28,6 +29,19 @@ def _file(rule: type[Rule]) -> str:
         return inspect.getsourcefile(rule) or ""
     except (OSError, TypeError):
         return ""
+
+
+def text_of(rule: type[Rule]) -> str:
+    """The docstring of its file, or else of its class; "" where there is none.
+
+    A module that is run, or that defines several rules, speaks of more than the one.
+    """
+    module = sys.modules.get(rule.__module__)
+    names = {} if module is None or module.__name__ == "__main__" else vars(module)
+    rules = [v for v in names.values() if isinstance(v, type) and v.__module__ == rule.__module__]
+    alone = sum(issubclass(value, Rule) for value in rules) == 1
+    text = (names.get("__doc__") if alone else None) or vars(rule).get("__doc__")
+    return inspect.cleandoc(text) if isinstance(text, str) else ""
 
 
 def class_line(rule: type[Rule], file: str) -> int | None:

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 from archer.rules import functions, ops
 from archer.rules.base import Knob, Rule, RuleError, Signal, check_expects
 from archer.rules.graph import HOOKS, Graph, KnobSpec, RuleGraph, SignalSpec
-from archer.rules.places import return_line, source_file
+from archer.rules.places import return_line, source_file, text_of
 from archer.rules.symbol import Symbol, Tracer
 from archer.rules.validate import MAX_CHUNK_SIZE, name_problem
 
@@ -61,6 +61,7 @@ def trace(rule: type[Rule]) -> RuleGraph:
         slots=tuple(rule.slots),
         chunk_size=rule.chunk_size,
         expects=check_expects(rule.expects, file),
+        about=text_of(rule),
         **graphs,
     )
     _check_all_used(graph, file)

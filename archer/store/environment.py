@@ -16,6 +16,7 @@ PACKAGES = (
     "archer", "torch", "triton", "numpy", "pandas", "sqlalchemy", "flash-linear-attention",
     "fla-core",
 )  # fmt: skip
+RULES = "rules"  # beside what `environment` tells of a run: the rules of one's own in its plan
 # A password runs to the last @, of a query to the next &.
 SECRETS = (
     re.compile(r"(://[^:/@\s]*:).*(?=@)"),

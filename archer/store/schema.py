@@ -32,7 +32,7 @@ runs = Table(
     Column("id", Integer, primary_key=True, autoincrement=True),
     Column("plan", ForeignKey("plans.id"), nullable=False),
     Column("device", Text, nullable=False),
-    Column("environment", Text, nullable=False),  # JSON, see environment.py
+    Column("environment", Text, nullable=False),  # JSON, see environment.py and RULES there
     Column("machine", Text, nullable=False),
     Column("pid", Integer, nullable=False),
     Column("born", Text, nullable=False),  # tells a process from a later one of the same pid

@@ -11,8 +11,9 @@ from sqlalchemy import Connection, Engine, Table, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from archer.mad.plan import Plan, Population
+from archer.rules.described import described, own_rules
 from archer.store import chosen, rows
-from archer.store.environment import environment
+from archer.store.environment import RULES, environment
 from archer.store.errors import told
 from archer.store.owner import Owner, is_gone, this_process
 from archer.store.run import ENDED, LEASE_SECONDS, Run, now
@@ -76,7 +77,7 @@ class Store:
                 runs.insert().values(
                     plan=planned["id"],
                     device=device,
-                    environment=json.dumps(environment(device)),
+                    environment=json.dumps(environment(device) | _own_rules(plan)),
                     machine=owner.machine,
                     pid=owner.pid,
                     born=owner.born,
@@ -209,6 +210,15 @@ def _add_rates(connection: Connection, id: str, plan: Plan) -> None:
         chosen.prepare(connection)
         row = {"plan": id, "rates": chosen.rates_text(plan)}
         _add(connection, chosen.chosen_rates, [row])
+
+
+def _own_rules(plan: Plan) -> dict[str, Any]:
+    """Whole graphs and texts: trials hold what acts on their length, and no words.
+
+    Of rules that were read here; what a search tries is in its archive.
+    """
+    read = {name: rule for name, rule in own_rules(plan.rules).items() if rule.about is not None}
+    return {RULES: {name: described(rule) for name, rule in read.items()}} if read else {}
 
 
 def _trial_rows(plan: Plan) -> list[dict[str, Any]]:

@@ -6,12 +6,11 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from archer.mad.plan import Plan, grouped, make_plan
-from archer.mad.presets import Preset
+from archer.mad.presets import SWEPT, Preset
 from archer.mad.rates import Rate
 from archer.rules.peer import Contender
 from archer.sweeps.points import Point
 
-NAMED = " (sweep)"  # at the end of a preset's name, in a store
 LARGEST = 96  # members of one population on a processor
 
 
@@ -64,7 +63,7 @@ class Design:
         )
 
     def _named(self) -> Preset:
-        return replace(self.preset, name=self.preset.name + NAMED)
+        return replace(self.preset, name=self.preset.name + SWEPT)
 
     def trials(self, trials: pd.DataFrame, points: Sequence[Point]) -> pd.DataFrame:
         """The trials table of a plan with a column `point`: the label of each."""

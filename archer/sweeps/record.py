@@ -6,6 +6,7 @@ from typing import Any
 
 from archer.errors import ArcherError
 from archer.files import prepare_folder
+from archer.mad.presets import SWEPT
 from archer.mad.trial import PROTOCOL_VERSION
 from archer.record.folder import json_bytes, new_folder, sizes, whole_folder, zipped
 from archer.record.write import Made, commands_of, curves_that_fit, day, told_runs
@@ -15,7 +16,6 @@ from archer.store import open_store
 from archer.store.searched import asked_by_searches
 from archer.sweeps.choose import best_trials
 from archer.sweeps.described import points_to_json, sweep_to_json
-from archer.sweeps.design import NAMED
 from archer.sweeps.gather import GatheredSweep, find_sweep, gather_sweep, results_of
 from archer.sweeps.rebuild import contents
 from archer.sweeps.recorded import FORMAT, PLAN, load_record
@@ -32,7 +32,7 @@ def is_sweep(address: str | Path, number: int | None = None, preset: str | None 
         searched = asked_by_searches(store)
         held = {str(plan["preset"]) for plan in store.plans() if plan["id"] not in searched}
     chosen = held & {preset} or held
-    return bool(held) and all(name.endswith(NAMED) for name in chosen)
+    return bool(held) and all(name.endswith(SWEPT) for name in chosen)
 
 
 def make_sweep_record(

@@ -4,6 +4,7 @@ import shutil
 
 import pytest
 
+import archer
 from archer.cli.lengths import lengths
 from archer.errors import ArcherError
 
@@ -18,6 +19,23 @@ def test_measuring_prints_the_tables_and_where_the_files_are(trained, tmp_path, 
     assert "± is the standard deviation over seeds; in brackets the 95 % interval" in said.out
     assert f"wrote {out}: lengths.csv, report.md" in said.out
     assert sorted(path.name for path in tmp_path.iterdir()) == ["there"]
+
+
+def test_a_sweep_in_the_same_store_is_not_in_the_way(trained, tmp_path, capsys):
+    folder = shutil.copytree(trained, tmp_path / "mine")
+
+    def sweep(out):
+        only = {"preset": "smoke", "tasks": ["in-context-recall"], "seeds": 1, "device": "cpu"}
+        archer.sweep("momentum", set=["momentum.mu=0.3"], **only, out=out, progress=False)
+
+    sweep(folder)
+    out = tmp_path / "there"
+    lengths(folder, length=64, sequences=2, since=32, rules=("delta",), out=out)
+    assert "models measured: delta, seed 0" in capsys.readouterr().err
+    alone = tmp_path / "alone"
+    sweep(alone)
+    with pytest.raises(ArcherError, match="holds no benchmark, but a sweep, of which no table is"):
+        lengths(alone, out=tmp_path / "other")
 
 
 def test_rebuilding_tells_whether_it_is_the_same(record, tmp_path, capsys):

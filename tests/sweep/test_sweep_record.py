@@ -11,10 +11,12 @@ import pandas as pd
 import pytest
 
 from archer.cli import main
+from archer.cli.record import record as record_command
 from archer.cli.record import show_rebuilt
 from archer.errors import ArcherError
 from archer.mad.plan import make_plan
 from archer.mad.presets import smoke
+from archer.record import Choice, gather
 from archer.report.claims import verify_file
 from archer.report.compare import Comparison
 from archer.report.files import write_report
@@ -185,6 +187,40 @@ def test_a_store_may_hold_several_sweeps_and_a_benchmark(first, tmp_path):
     assert not is_sweep(there)
     assert is_sweep(there, preset="smoke (sweep)")
     assert not is_sweep(there, preset="smoke")
+
+
+def test_what_is_to_be_recorded_beside_a_sweep_is_asked_with_what_there_is(first, tmp_path):
+    there = Path(shutil.copytree(first[0], tmp_path / "mine"))
+    made_up.train(there, make_plan([builtin_graph("delta")], smoke().only(TASKS[1:])))
+    with pytest.raises(ArcherError, match="holds more than one record takes") as told:
+        record_command(str(there), out=tmp_path / "records")
+    assert str(told.value).endswith(
+        "choose a table (--preset smoke --protocol strict) or sweep 1: momentum, mu and "
+        "chunk_size, preset smoke (--sweep 1)"
+    )
+    for options in ({"preset": "smoke"}, {"rules": ("delta",)}, {"runs": (2,)}):
+        with open_store(there) as store:
+            assert list(gather(store, Choice(**options)).trials["rule"].unique()) == ["delta"]
+    record_command(str(there), out=tmp_path / "records", name="sweep", sweep=1)
+    record_command(str(there), out=tmp_path / "records", name="table", protocol="strict")
+    made = {p.name.split("-")[-1]: p for p in (tmp_path / "records").iterdir()}
+    assert (made["sweep"] / "sweep.json").exists()
+    assert (made["table"] / "plan.json").exists()
+
+
+def test_no_table_is_made_of_a_sweep(first, tmp_path):
+    there = Path(shutil.copytree(first[0], tmp_path / "mine"))
+
+    def refused(match, **choice):
+        with open_store(there) as store, pytest.raises(ArcherError, match=match):
+            gather(store, Choice(**choice))
+
+    refused("holds no benchmark, but a sweep, of which no table is made: run `archer bench` first")
+    made_up.train(there, make_plan([builtin_graph("delta")], smoke().only(TASKS[1:])))
+    refused("run 1 is a sweep's: no table is made of it", runs=(1,))
+    refused(r"nothing of preset smoke \(sweep\): it has smoke$", preset="smoke (sweep)")
+    with open_store(there) as store:
+        assert list(gather(store).trials["rule"].unique()) == ["delta"]
 
 
 def test_the_commands_write_and_rebuild_a_record(first, made, tmp_path, monkeypatch, capfd):

@@ -4,21 +4,32 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
+from archer.mad.presets import SWEPT
 from archer.research import tables
 from archer.research.ledger import Ledger
 from archer.store import Store, open_store
 from archer.store.searched import asked_by_searches
-from archer.sweeps.design import NAMED
 from archer.sweeps.noted import noted
 
 
 @dataclass(frozen=True)
 class Held:
-    """search: whether one is there. others: tables and sweeps, each with the options it takes."""
+    """search: whether one is there. tables, sweeps: each with the options it takes."""
 
     where: str
     search: bool
-    others: tuple[str, ...]
+    tables: tuple[str, ...]
+    sweeps: tuple[str, ...]
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """What is no search."""
+        return self.tables + self.sweeps
+
+    @property
+    def kinds(self) -> int:
+        """How many of search, tables and sweeps it has any of."""
+        return sum(map(bool, (self.search, self.tables, self.sweeps)))
 
     @property
     def listed(self) -> str:
@@ -30,11 +41,8 @@ class Held:
 def held(address: str | Path) -> Held:
     """Raises ArcherError for a store that cannot be read."""
     with open_store(address, create=False) as store:
-        others = (
-            *_tables(store),
-            *(f"sweep {each.title} (--sweep {each.number})" for each in noted(store)),
-        )
-        return Held(store.where, _has_search(store), others)
+        sweeps = (f"sweep {each.title} (--sweep {each.number})" for each in noted(store))
+        return Held(store.where, _has_search(store), tuple(_tables(store)), tuple(sweeps))
 
 
 def _has_search(store: Store) -> bool:
@@ -49,6 +57,6 @@ def _tables(store: Store) -> list[str]:
     names = dict.fromkeys(
         (plan["preset"], plan["protocol"])
         for plan in store.plans()
-        if plan["id"] not in searched and not plan["preset"].endswith(NAMED)
+        if plan["id"] not in searched and not plan["preset"].endswith(SWEPT)
     )
     return [f"a table (--preset {shlex.quote(p)} --protocol {protocol})" for p, protocol in names]
