@@ -1,5 +1,9 @@
 """The one exception a user is meant to read."""
 
+from textwrap import shorten
+
+LONGEST = 240  # characters of a message; a GPU out of memory names every process there is
+
 
 class ArcherError(Exception):
     """A mistake in what the user asked for: one clear line that names the mistake and the fix.
@@ -9,8 +13,9 @@ class ArcherError(Exception):
 
 
 def one_line(error: BaseException) -> str:
-    """The first line of an error's message, after its type unless it is meant for users."""
+    """The first line of an error's message, cut short, after its type; whole if it is for users."""
     lines = str(error).splitlines() or [""]
     if isinstance(error, ArcherError):
         return lines[0]
-    return f"{type(error).__name__}: {lines[0]}" if lines[0] else type(error).__name__
+    first = shorten(lines[0], LONGEST, placeholder=" ...")
+    return f"{type(error).__name__}: {first}" if first else type(error).__name__

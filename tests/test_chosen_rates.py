@@ -15,6 +15,7 @@ from archer.cli import main
 from archer.errors import ArcherError
 from archer.mad.plan import Population, make_plan
 from archer.mad.presets import core, folder_name, mad, smoke
+from archer.mad.rates import ChosenRates, called
 from archer.record import Choice, make_record, rebuild
 from archer.record.rates import best_rates
 from archer.report.beside import lines
@@ -130,11 +131,25 @@ def test_each_rule_has_its_own_rates_and_the_seeds_are_fresh(fresh, source):
     assert sorted(set(trials["seed"])) == [3, 4, 5]
     assert len(trials) == 2 * 2 * 3
     assert set(trials["preset"]) == {NAME}
-    assert set(trials["rates_from"]) == {str(source[0])}
+    assert set(trials["rates_from"]) == {source[0].name}
     assert set(trials["rates_seeds"]) == {"0 1"}
     assert (trials["rates_of"] == trials["rule"]).all()
     memorize = trials[(trials["rule"] == "momentum") & (trials["task"] == TASKS[1])]
     assert set(memorize["identical_to"]) == {"delta"}
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ("records/2026-core", "records/2026-core"),
+        ("/somewhere/core", "core"),
+        ("postgresql://me:***@host/db", "postgresql://me:***@host/db"),
+    ],
+)
+def test_a_source_is_called_what_others_can_know_it_by(given, named):
+    assert called(given) == named
+    told = ChosenRates("delta", "delta", given, (0,), ()).to_json()
+    assert ChosenRates.from_json(told).source == named
 
 
 def test_a_store_gives_the_rates_that_its_record_gives(source):
@@ -255,7 +270,7 @@ def test_the_report_says_by_what_the_rates_were_chosen(fresh, source):
     study = Study.load(fresh)
     said = (
         "Learning rate and weight decay were chosen beforehand, for every setting, by the mean "
-        f"validation accuracy of the rule over seeds 0 and 1 in `{source[0]}`; seeds 3 to 5, "
+        f"validation accuracy of the rule over seeds 0 and 1 in `{source[0].name}`; seeds 3 to 5, "
         "which the table is of, had no part in the choice."
     )
     assert notes(study).count(said) == 1
@@ -342,7 +357,7 @@ def test_a_record_holds_the_very_table_and_says_where_rates_are_from(record, fre
     plan = json.loads((record / "plan.json").read_text())
     assert (plan["format"], plan["preset"], plan["seeds"]) == (2, NAME, [3, 4, 5])
     told = [(each["rule"], each["source"], each["seeds"]) for each in plan["rates"]]
-    assert told == [(rule, str(source[0]), [0, 1]) for rule in ("delta", "momentum")]
+    assert told == [(rule, source[0].name, [0, 1]) for rule in ("delta", "momentum")]
     assert [rate[1:] for rate in plan["rates"][1]["rates"]] == [[3e-3, 0.1], [3e-3, 0.0]]
     assert rebuild(record).difference is None
     found = run("bench", "--from", record, "--out", "again")
@@ -360,7 +375,7 @@ def test_a_record_holds_the_very_table_and_says_where_rates_are_from(record, fre
 def test_against_the_grid_a_comparison_says_what_differs(record, source, run):
     text = run("compare", source[0], record).out
     assert f"preset: smoke in A, {NAME} in B" in text
-    assert f"rates_from: the grid in A, {source[0]} in B" in text
+    assert f"rates_from: the grid in A, {source[0].name} in B" in text
 
 
 def spoilt(record, to, change=lambda frame: frame, plan=lambda plan: plan):
@@ -441,5 +456,5 @@ def test_rules_of_several_commands_and_sources_make_one_table(source, tmp_path):
     trained(there, planned("momentum", rates=other, first_seed=3))
     made = make_record(there, out=tmp_path, name="x", choice=Choice(runs=(1, 4))).folder
     told = {each["source"] for each in json.loads((made / "plan.json").read_text())["rates"]}
-    assert told == {str(source[0]), str(source[1])}
+    assert told == {each.name for each in source}
     assert rebuild(made).difference is None

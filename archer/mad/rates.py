@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import PurePath
 from typing import Any
 
 Rate = tuple[str, float, float]  # setting, lr, weight decay
@@ -14,8 +15,8 @@ TOLD = ("rates_from", "rates_of", "rates_seeds")
 class ChosenRates:
     """One lr and weight decay per setting for a rule: those that were best for the rule `of`.
 
-    source: the record or store in which that rule was trained, as the command named it. seeds:
-    those that its validation accuracies are the means over.
+    source: the record or store in which that rule was trained, see `called`. seeds: those that its
+    validation accuracies are the means over.
     """
 
     rule: str
@@ -45,10 +46,19 @@ class ChosenRates:
         return ChosenRates(
             str(data["rule"]),
             str(data["of"]),
-            str(data["source"]),
+            called(str(data["source"])),
             tuple(int(seed) for seed in data["seeds"]),
             tuple((str(name), float(lr), float(decay)) for name, lr, decay in data["rates"]),
         )
+
+
+def called(source: str) -> str:
+    """A source as tables name it: as it was given, of an absolute path only the last part.
+
+    Tables are published, and nobody else has the folders of this machine.
+    """
+    path = PurePath(source)
+    return path.name if path.is_absolute() else source
 
 
 def rates_of(chosen: Iterable[ChosenRates], rule: str, setting: str) -> ChosenRates | None:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from archer.errors import ArcherError
 from archer.mad.presets import Preset
-from archer.mad.rates import ChosenRates, Rate
+from archer.mad.rates import ChosenRates, Rate, called
 from archer.record.gather import Choice, gather
 from archer.report.record import MISSING
 from archer.report.study import Study
@@ -46,7 +46,7 @@ def _chosen(source: str, rule: str, trials: pd.DataFrame, preset: Preset) -> Cho
         found.append((setting.name, *_best(here)))
     of_these = trials["setting"].isin([setting.name for setting in preset.settings])
     seeds = tuple(sorted(map(int, trials.loc[of_these, "seed"].unique())))
-    return ChosenRates(rule, rule, source, seeds, tuple(found))
+    return ChosenRates(rule, rule, called(source), seeds, tuple(found))
 
 
 def _trials(

@@ -164,6 +164,9 @@ def insights(study: Study, found: list[Finding]) -> list[Phrase]:
 def _best_score(study: Study, column: str, what: str) -> Phrase:
     values = study.table[column]
     rule = study.rules[int(values.argmax())]
+    if len(study.rules) == 1:
+        best = score(float(values.max()), (rule, column))
+        return (f"{what} is {column}. {name(rule)} has ", best, ".")
     return (
         f"{what} is {column}. The best score on {column} is ",
         score(float(values.max()), (rule, column)),

@@ -4,6 +4,7 @@ Averages are of selected trials by the protocol's own rule (`select`), pairs by 
 """
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -13,6 +14,7 @@ from archer.mad.scoring import select, task_scores
 
 ROOT = Path(__file__).parents[2]
 BEST = "bounded_error_gated_choosing"
+BASELINES = ("delta", "gated_delta")
 COMPARISONS = 108  # that the search made: 36 candidates against three rules
 
 
@@ -35,6 +37,67 @@ def test_what_is_said_of_the_search_s_best_rule_on_core(baseline: str) -> None:
     assert f"{interval}, p = {found.pvalue:.2g}) over `{baseline}`" in log
     said = readme.split("after correction for the search p = ")[1].split(" (")[0].split(" and ")
     assert said[["delta", "gated_delta"].index(baseline)] == corrected
+
+
+def test_what_fresh_seeds_say_of_it() -> None:
+    """Two comparisons, Holm; both baselines at the rates of their own grid."""
+    seeds = average_by_seed("2026-11-22-core-search-best-fresh-seeds")
+    assert list(seeds.index) == list(range(3, 11))
+    found = {name: stats.ttest_1samp(seeds[BEST] - seeds[name], 0) for name in BASELINES}
+    gated, delta = (found[name].pvalue for name in ("gated_delta", "delta"))
+    assert gated < delta
+    wanted = {"gated_delta": 2 * gated, "delta": max(2 * gated, delta)}
+    for text in (read("README.md"), read("rules/README.md"), read("LOG.md")):
+        for name in BASELINES:
+            interval = told(seeds[BEST] - seeds[name], found[name])
+            assert f"{interval} over `{name}`" in text
+            assert f"p = {wanted[name]:.1g}" in text.split(interval)[1][:200]
+    assert (seeds[BEST] > seeds["gated_delta"]).all()
+
+
+def test_what_the_promoted_rules_reach() -> None:
+    """All at one choice of rates; the line of each in rules/README.md."""
+    seeds = average_by_seed("2026-11-22-core-search-promoted")
+    text = read("rules/README.md")
+    rules = [rule for rule in seeds if rule not in BASELINES]
+    assert sorted(rules) == sorted(path.stem for path in (ROOT / "rules").glob("*.py"))
+    p = {}
+    for rule in [*rules, "gated_delta"]:
+        found = stats.ttest_1samp(seeds[rule] - seeds["delta"], 0)
+        p[rule] = found.pvalue
+        if rule in rules:
+            (line,) = (line for line in text.splitlines() if line.startswith(f"| `{rule}` |"))
+            change = told(seeds[rule] - seeds["delta"], found)
+            assert line.endswith(f"| {seeds[rule].mean():.3f} | {change} |")
+    first, second = sorted(p.values())[:2]
+    assert f"{9 * first:.3f} and {max(9 * first, 8 * second):.3f}" in text
+    for name in BASELINES:
+        assert f"{seeds[name].mean():.3f}" in text
+
+
+def test_what_a_second_seed_of_the_full_benchmark_changes() -> None:
+    folder = ROOT / "records/2026-11-22-mad-delta-two-seeds"
+    chosen = select(pd.read_csv(folder / "trials.csv.gz"), "strict")
+    tasks = task_scores(chosen).pivot_table(values="accuracy", index="task", columns="seed")
+    settings = chosen.pivot_table(values="accuracy", index="setting", columns="seed")
+    text = read("README.md")
+    for task, words in {
+        "fuzzy-in-context-recall": "Fuzzy Recall from {} to {}",
+        "memorization": "Memorize from {} to {}",
+        "selective-copying": "Selective Copy from {} to {}",
+    }.items():
+        assert words.format(*(f"{value:.3f}" for value in tasks.loc[task])) in text
+    pair = settings.loc["memorization/vocab_size=1024"]
+    assert "vocabulary 1024, from {:.3f} to {:.3f}".format(*pair) in text
+
+
+def read(name: str) -> str:
+    return (ROOT / name).read_text()
+
+
+def told(differences: "pd.Series[float]", found: Any) -> str:
+    low, high = found.confidence_interval()
+    return f"{differences.mean():+.3f} ({low:.3f} to {high:.3f})"
 
 
 def test_what_is_said_of_long_sequences() -> None:

@@ -1,9 +1,11 @@
-"""Numbers that are no scores: hyper-parameters, sizes, places in the text, dates."""
+"""What is no score: hyper-parameters, sizes, places in the text, dates, names of records."""
 
 import re
 
+# The second pattern is of names such as "core-search-best", whose parts mean nothing by themselves.
 _NOT_A_SCORE = [
     r"https?://\S+",
+    r"\b(?:[\w.]+/)*(?:\d{4}-\d{2}-\d{2}-)?[a-z]\w+(?:-\w+){2,}(?![\w-])",
     r"\b\d{4}-\d{2}-\d{2}\b",
     r"\barxiv[: ]*\d{4}\.\d+",
     r"(?:§|\b(?:section|sec\.|table|tab\.|figure|fig\.|eq\.|equation|"
