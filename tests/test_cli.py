@@ -406,7 +406,7 @@ def parent(pid: int) -> int | None:
 
 @pytest.mark.parametrize("moment", ["workers are starting", "a population has ended"])
 def test_ctrl_c_ends_everything_with_one_message_and_no_results(tmp_path, moment):
-    with start(tmp_path, "delta", *SMOKE, "--seeds", "16", "--workers", "2") as process:
+    with start(tmp_path, "delta", *SMOKE, "--seeds", "8", "--workers", "2") as process:
         try:
             while len(found := workers(process)) < 2:
                 assert process.poll() is None
@@ -423,13 +423,13 @@ def test_ctrl_c_ends_everything_with_one_message_and_no_results(tmp_path, moment
     kept = int(last.split()[1])
     assert (kept > 0) == (moment == "a population has ended")
     file = Path("results") / "smoke" / "archer.db"
-    assert last == f"stopped: {kept} of 96 trials are kept in {file}; the same command continues"
+    assert last == f"stopped: {kept} of 48 trials are kept in {file}; the same command continues"
     assert all(line.startswith("[") for line in before)
     with open_store(tmp_path / file.parent) as store:
         ids = {trial for plan in store.plans() for _, _, trial, _ in plan["rows"]}
         assert len(store.results(sorted(ids))) == kept
         waiting = {id for id, state in store.states(sorted(ids)).items() if state[0] == "waiting"}
-    assert len(waiting) == 96 - kept
+    assert len(waiting) == 48 - kept
     files = {p for p in tmp_path.rglob("*") if p.is_file()} - {tmp_path / file}
     left = {p for p in files if p.parent == tmp_path / file.parent / "checkpoints"}
     assert files == left, "checkpoints of what was running, and nothing else"

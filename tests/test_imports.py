@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -29,6 +30,7 @@ def _names(node: ast.Import | ast.ImportFrom) -> list[str]:
     return [f"{node.module}.{alias.name}" for alias in node.names]
 
 
+@cache
 def _graph() -> dict[str, set[str]]:
     """Modules that each module of the package imports."""
     files = sorted((ROOT / "archer").rglob("*.py"))
@@ -45,22 +47,19 @@ def _graph() -> dict[str, set[str]]:
     return graph
 
 
-GRAPH = _graph()
-
-
 def _place(module: str) -> int:
     return ORDER.index(module.split(".")[1])
 
 
 def test_every_package_has_its_place() -> None:
-    assert {module.split(".")[1] for module in GRAPH if module != "archer"} == set(ORDER)
+    assert {module.split(".")[1] for module in _graph() if module != "archer"} == set(ORDER)
 
 
 def test_nothing_imports_what_stands_after_it() -> None:
     back = [
         f"{module} imports {other}"
-        for module in sorted(GRAPH.keys() - {"archer"})
-        for other in sorted(GRAPH[module])
+        for module in sorted(_graph().keys() - {"archer"})
+        for other in sorted(_graph()[module])
         if _place(other) > _place(module)
     ]
     assert back == []
@@ -68,6 +67,6 @@ def test_nothing_imports_what_stands_after_it() -> None:
 
 def test_no_cycles_not_even_hidden_in_functions() -> None:
     try:
-        list(TopologicalSorter(GRAPH).static_order())
+        list(TopologicalSorter(_graph()).static_order())
     except CycleError as error:
         raise AssertionError(" -> ".join(reversed(error.args[1]))) from None

@@ -40,6 +40,8 @@ def learned_values(trials: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for (rule, task), cell in chosen.groupby(["rule", "task"], sort=False):
         for name, (knob, layer, head) in found.items():
+            if cell[name].isna().all():  # another rule's
+                continue
             seeds = cell[["seed", name, f"knob.{knob}"]].dropna().groupby("seed").mean()
             if len(seeds):
                 spread = seeds[name].mean(), seeds[name].std(), len(seeds)

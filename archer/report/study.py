@@ -148,6 +148,15 @@ class Study(Scored):
 
     def verdicts(self, rule: str, column: str) -> dict[str, str]:
         """In one column, what may be said of every other rule against this one."""
+        if (rule, column) not in self._verdicts:  # asked for again by every form of the report
+            self._verdicts[rule, column] = self._compared(rule, column)
+        return self._verdicts[rule, column]
+
+    @cached_property
+    def _verdicts(self) -> dict[tuple[str, str], dict[str, str]]:
+        return {}
+
+    def _compared(self, rule: str, column: str) -> dict[str, str]:
         part = self._cells[self._cells["column"] == column]
         if "identical" in part:
             part = part.assign(identical=part["graph"] == _graph_of(part, rule))

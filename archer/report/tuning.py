@@ -91,7 +91,8 @@ def names_of(curves: pd.DataFrame) -> str:
 def _varied(study: Study, rule: str) -> list[str]:
     """Knobs of which the rule's trials hold several values, or learned ones beside fixed ones."""
     mine = study.trials[study.trials["rule"] == rule]
-    knobs = [str(c).removeprefix("knob.") for c in mine if str(c).startswith("knob.")]
+    own = mine.columns[mine.notna().any()]  # other rules' knobs are missing in its rows
+    knobs = [str(c).removeprefix("knob.") for c in own if str(c).startswith("knob.")]
     return [knob for knob in knobs if _shown(mine, knob).dropna().nunique() > 1]
 
 

@@ -1,6 +1,8 @@
 """Every rule against the baseline, paired over common seeds and settings."""
 
+from collections import Counter
 from dataclasses import replace
+from typing import Any
 
 import pandas as pd
 
@@ -13,14 +15,26 @@ from archer.stats.frame import CELL, check_scores
 def paired_differences(rule: pd.DataFrame, baseline: pd.DataFrame) -> Pairs:
     """Differences per seed over the settings both have at every common seed.
 
-    Both frames hold one task of one rule. Settings are averaged within a seed first.
+    Both frames hold one task of one rule, with one accuracy per setting and seed. Settings are
+    averaged within a seed first.
     """
-    both = rule.merge(baseline, on=["setting", "seed"], suffixes=("", "_base"))
-    seeds = both["seed"].nunique()
-    everywhere = both.groupby("setting")["seed"].transform("nunique") == seeds
-    both = both[everywhere]
-    gap = (both["accuracy"] - both["accuracy_base"]).groupby(both["seed"]).mean()
-    return Pairs(gap.to_numpy(float), int(both["setting"].nunique()))
+    keys, scores = _keyed(rule)
+    base = dict(zip(*_keyed(baseline), strict=True))
+    gaps = [
+        (key, score - base[key]) for key, score in zip(keys, scores, strict=True) if key in base
+    ]
+    seeds = {seed for (_, seed), _ in gaps}
+    per_setting = Counter(setting for (setting, _), _ in gaps)
+    everywhere = {setting for setting, n in per_setting.items() if n == len(seeds)}
+    kept = [(seed, gap) for (setting, seed), gap in gaps if setting in everywhere]
+    means = pd.DataFrame(kept, columns=["seed", "gap"]).groupby("seed")["gap"].mean()
+    return Pairs(means.to_numpy(float), len(everywhere))
+
+
+def _keyed(frame: pd.DataFrame) -> tuple[list[tuple[Any, Any]], list[float]]:
+    """Setting and seed of every row, and its accuracy: what a merge of frames takes long for."""
+    keys = list(zip(frame["setting"].tolist(), frame["seed"].tolist(), strict=True))
+    return keys, frame["accuracy"].tolist()
 
 
 def compare(scores: pd.DataFrame, baseline: str = "delta", margin: float = MARGIN) -> pd.DataFrame:

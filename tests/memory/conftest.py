@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from interpreter import quicker_interpreter  # noqa: F401
 from torch import Tensor
 from torch.nn import functional
 

@@ -118,13 +118,14 @@ def test_small_heads_take_two_kernels(way: str) -> None:
     assert len(names) == (2 if way == "two kernels" else 4)
 
 
-LENGTHS = [(1, "two kernels"), (63, "two kernels"), (37, "four kernels")]
+# several heads where there is one token, and over two chunks; one over four: each costs as much
+LENGTHS = [(1, 2, "two kernels"), (63, 1, "two kernels"), (23, 2, "four kernels")]
 
 
 @pytest.mark.parametrize("name", BUILTIN)
-@pytest.mark.parametrize(("T", "way"), LENGTHS, indirect=["way"])
-def test_every_rule_in_output_and_all_gradients(name: str, T: int, way: str) -> None:
-    assert_equal_to_engine(Call(builtin_graph(name), T=T))
+@pytest.mark.parametrize(("T", "heads", "way"), LENGTHS, indirect=["way"])
+def test_every_rule_in_output_and_all_gradients(name: str, T: int, heads: int, way: str) -> None:
+    assert_equal_to_engine(Call(builtin_graph(name), T=T, heads=heads))
 
 
 @pytest.mark.parametrize("name", ["momentum", "gated_delta", "adam_softmax"])
@@ -141,7 +142,7 @@ def test_head_sizes_and_heads(name: str, d_k: int, d_v: int, heads: int) -> None
 
 @pytest.mark.parametrize("name", ["delta", "gated_delta", "momentum"])
 def test_equal_keys_and_beta_near_one(name: str, way: str) -> None:
-    assert_equal_to_engine(Call(builtin_graph(name), T=64, C=32, equal_keys=True), 1e-4)
+    assert_equal_to_engine(Call(builtin_graph(name), T=64, C=32, heads=1, equal_keys=True), 1e-4)
 
 
 class Everything(Rule):
@@ -224,7 +225,7 @@ def test_every_element_of_the_output_is_written(way: str, monkeypatch: pytest.Mo
 
 
 def test_two_runs_are_the_same_to_the_bit() -> None:
-    call = Call(builtin_graph("momentum"))
+    call = Call(builtin_graph("momentum"), T=20)
     first, second = (call.run("fused", torch.float32) for _ in range(2))
     assert all(torch.equal(first[name], second[name]) for name in first)
 

@@ -72,8 +72,16 @@ def rms(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
     return x * (x.square().mean(-1, keepdim=True) + EPS).rsqrt() * weight.unsqueeze(1)
 
 
-@pytest.mark.parametrize("walk", [None, conv.Walk(Tiling(4, 16, 4, 1), 16, 4)])
-@pytest.mark.parametrize(("B", "T"), [(1, 1), (5, 3), (4, 32), (3, 66), (1, 129)])
+WALK = conv.Walk(Tiling(4, 16, 4, 1), 16, 4)  # short segments and few rows: many programs
+
+
+@pytest.mark.parametrize(
+    ("B", "T", "walk"),
+    [
+        *((B, T, None) for B, T in ((1, 1), (5, 3), (4, 32), (3, 66), (1, 129))),
+        *((B, T, WALK) for B, T in ((1, 1), (5, 3), (4, 32), (3, 34), (1, 65))),
+    ],
+)
 def test_conv_silu(monkeypatch, draw, B, T, walk):
     monkeypatch.setattr(conv, "FORWARD", walk or conv.FORWARD)
     monkeypatch.setattr(conv_backward, "BACKWARD", walk or conv_backward.BACKWARD)
@@ -103,10 +111,16 @@ def half(x, o, heads, mix, norm, gate, value, out):
     return y, y + (functional.silu(h @ gate) * (h @ value)) @ out
 
 
-@pytest.mark.parametrize("signals", [None, 0, 3])
-@pytest.mark.parametrize("heads", [1, 2])
-@pytest.mark.parametrize("gather", [False, True])
-@pytest.mark.parametrize(("N", "inner"), [(5, 48), (70, 16)])
+# every two of these in all their ways together: signals, heads, gather, sizes
+MLPS = [
+    (signals, 1 + (i + gather + j) % 2, gather, *sizes)
+    for i, signals in enumerate((None, 0, 3))
+    for gather in (False, True)
+    for j, sizes in enumerate(((5, 48), (70, 16)))
+]
+
+
+@pytest.mark.parametrize(("signals", "heads", "gather", "N", "inner"), MLPS)
 def test_mlp(draw, monkeypatch, signals, heads, gather, N, inner):
     monkeypatch.setattr(mlp_inner, "SHARE", 64)
     monkeypatch.setattr(mlp_map, "MAP_SHARE", 64)

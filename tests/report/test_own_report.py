@@ -25,7 +25,6 @@ EIGHT = (
     *("delta", "decay", "error_gated", "momentum", "softmax_attention", "adam"),
     *("adam_softmax", "gated_delta"),
 )
-RECORDS = sorted(p.parent for p in (Path(__file__).parents[2] / "records").glob("*/plan.json"))
 
 
 def held(folder: Path, least: int) -> None:
@@ -56,11 +55,6 @@ def test_nor_where_a_rule_failed(made, tmp_path):
 
 def test_a_real_benchmark_with_a_rule_of_ones_own(smoke):
     held(smoke.out, 60)
-
-
-@pytest.mark.parametrize("folder", RECORDS, ids=lambda p: p.name)
-def test_every_record_of_the_repository(folder):
-    held(folder, 1)
 
 
 def test_an_error_put_into_the_report_is_found(noisy, tmp_path):

@@ -495,6 +495,7 @@ def test_every_record_of_the_repository(record, tmp_path):
     pd.testing.assert_frame_equal(*cells, rtol=1e-9)
     found = verify_file(record / "report.md", record)
     assert unchecked(found) == []
+    assert not any(v.status in ("refuted", "rounding") for v in found)
     assert any(v.status == "confirmed" for v in found)
     plan = json.loads((record / "plan.json").read_text())
     assert plan["missing"] == 0 or plan["partial"]

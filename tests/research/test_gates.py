@@ -26,6 +26,9 @@ from archer.rules.base import RuleError
 from archer.rules.graph import RuleGraph
 from archer.rules.load import BUILTIN, builtin_graph, load_graph, load_rule
 
+# what is refused and why is the same in a process that has torch already
+warm = pytest.mark.usefixtures("warm")
+
 HEAD = (
     "import torch\nfrom archer import Knob, Rule, Signal, causal_softmax\n\n\nclass MyRule(Rule):\n"
 )
@@ -166,6 +169,7 @@ REFUSED = {
 }
 
 
+@warm
 @pytest.mark.parametrize(("body", "gate_name", "message"), REFUSED.values(), ids=REFUSED)
 def test_refused(body: str, gate_name: str, message: str) -> None:
     gated = gate(proposed(body), known_rules())
@@ -185,6 +189,7 @@ def _nothing_after(gated: Gated, name: str) -> None:
     assert {v.reason for v in gated.verdicts[place + 1 :]} <= {f"not reached: {name!r} failed"}
 
 
+@warm
 @pytest.mark.parametrize(
     ("name", "seconds", "body"),
     [
@@ -200,6 +205,7 @@ def test_a_gate_that_takes_too_long_fails_for_it(name: str, seconds: float, body
     _nothing_after(gated, name)
 
 
+@warm
 def test_a_rule_tried_before_is_known_by_its_name(graph_of: Callable[[str], RuleGraph]) -> None:
     graph = graph_of(NEW)
     tried = {"candidate 7": Known("another hash", behaviour(graph))}
@@ -208,6 +214,7 @@ def test_a_rule_tried_before_is_known_by_its_name(graph_of: Callable[[str], Rule
     assert gated.failed.reason.startswith("computes what the known rule candidate 7 computes")
 
 
+@warm
 def test_knobs_of_the_proposal_are_probed() -> None:
     """With its default this rule is stable, with the proposal's value it is not."""
     body = """
@@ -420,6 +427,7 @@ def test_knobs_of_the_proposal_must_fit(knobs: dict[str, float], message: str) -
         validated(builtin_graph("momentum").to_json(), "momentum", knobs)
 
 
+@warm
 def test_the_rule_has_the_name_of_its_proposal() -> None:
     failed = gate(proposed(NEW, name="another"), {}).failed
     assert failed is not None
@@ -501,6 +509,7 @@ def _learned(names: tuple[str, ...], write: str) -> str:
     return LEARNED.format(knobs="\n    ".join(knobs), write=write)
 
 
+@warm
 def test_two_learned_knobs_that_start_alike_are_not_one(
     graph_of: Callable[[str], RuleGraph],
 ) -> None:

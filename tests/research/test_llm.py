@@ -178,6 +178,7 @@ def test_look_ahead_found_by_the_precheck_goes_back_to_the_model(tmp_path: Path)
     assert "lets a token see later ones" in second
 
 
+@pytest.mark.usefixtures("warm")
 def test_reason_of_the_real_gates_reaches_the_model() -> None:
     from archer.research.gates import gate
 

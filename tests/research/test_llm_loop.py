@@ -36,6 +36,7 @@ def gates(proposal):
     return f"{refused.gate}: {refused.reason}" if refused else None
 
 
+@pytest.mark.usefixtures("warm")
 def test_a_dialogue_is_recorded_and_what_it_costs_counts(tmp_path):
     with serving(call(answer(source=AHEAD, knobs={})), call(answer())) as server:
         made = with_model(tmp_path, settings(server, Budget(1, dollars=1.0)), gates)

@@ -2,14 +2,13 @@
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from forks import Forks
 from sqlalchemy import inspect, select, update
 from standins import Family, StoringLab, plain_gate
 from test_loop import QUICK, loop
@@ -39,13 +38,21 @@ def facts(made):
     return entries, pd.concat(scores, ignore_index=True)
 
 
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory):
+    """What a session of three candidates gives."""
+    whole = loop(tmp_path_factory.mktemp("whole"), replace(QUICK, budget=Budget(3)))
+    whole.run()
+    return facts(whole)
+
+
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("step", ["add", "gated", "scored", "judged", "end"])
-def test_interrupted_at_any_step_it_ends_as_if_it_had_not_been(tmp_path, monkeypatch, step, after):
+def test_interrupted_at_any_step_it_ends_as_if_it_had_not_been(
+    tmp_path, monkeypatch, unbroken, step, after
+):
     settings = replace(QUICK, budget=Budget(3))
-    whole = loop(tmp_path / "whole", settings)
-    whole.run()
-    wanted, scores = facts(whole)
+    wanted, scores = unbroken
     real, left = getattr(Ledger, step), [0]
 
     def killed(self, *given):
@@ -101,7 +108,7 @@ def test_killed_while_it_asks_gates_or_trains(tmp_path):
 
 
 LOOP = """
-import sys, time
+import time
 from pathlib import Path
 from dataclasses import replace
 from standins import Family, FakeLab
@@ -111,35 +118,36 @@ class Slow(FakeLab):
     def measure(self, *given):
         time.sleep(0.05)
         return super().measure(*given)
-made = loop(Path(sys.argv[1]), replace(QUICK, budget=Budget(8)), lab=Slow)
-made.ledger.take(made.session)
-print("ready", flush=True)
-print(made.run(), flush=True)
+
+def main(folder):
+    made = loop(Path(folder), replace(QUICK, budget=Budget(8)), lab=Slow)
+    made.ledger.take(made.session)
+    print("ready", flush=True)
+    print(made.run(), flush=True)
 """
 
 
-def start(folder: Path) -> subprocess.Popen[str]:
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(HERE), *sys.path])}
-    command = [sys.executable, "-c", LOOP, str(folder)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
-
-
 def test_kill_9_and_resume(tmp_path):
-    with start(tmp_path) as process, open_store(tmp_path) as store:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-        ledger = Ledger(store)
-        with pytest.raises(ArcherError, match=f"process {process.pid} is at work on it"):
-            ledger.take(ledger.sessions()[0])
-        while len(ledger.entries()) < 3:
-            time.sleep(0.02)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        half = ledger.entries()
-        assert len(half) < 8
-    with start(tmp_path) as process:
-        assert process.communicate(timeout=120)[0].endswith("candidates is spent\n")
-    with open_store(tmp_path) as store:
+    found = tmp_path / "found"
+    with Forks(LOOP, HERE) as lives:
+        process = lives.start(tmp_path, str(found))
+        while (tmp_path / "said").read_text() != "ready\n":
+            assert Path(f"/proc/{process}").exists(), (tmp_path / "errors").read_text()
+            time.sleep(0.01)
+        with open_store(found) as store:
+            ledger = Ledger(store)
+            with pytest.raises(ArcherError, match=f"process {process} is at work on it"):
+                ledger.take(ledger.sessions()[0])
+            while len(ledger.entries()) < 3:
+                time.sleep(0.02)
+            os.kill(process, signal.SIGKILL)
+            assert lives.ended() == -signal.SIGKILL
+            half = ledger.entries()
+            assert len(half) < 8
+        lives.start(tmp_path, str(found))
+        assert lives.ended() == 0
+    assert (tmp_path / "said").read_text().endswith("candidates is spent\n")
+    with open_store(found) as store:
         entries = Ledger(store).entries()
     assert [e.number for e in entries] == list(range(8))
     assert {e.outcome for e in entries} == {"promoted"}

@@ -151,6 +151,7 @@ def test_a_candidate_report_is_verified_and_shows_validation_scores(searched):
     assert "Validation scores" not in refused
 
 
+@pytest.mark.usefixtures("warm")
 def test_promote_writes_an_ordinary_rule_file_with_provenance(searched, tmp_path):
     made, overview, _ = searched
     entry = made.entries("search")[3]

@@ -1,38 +1,35 @@
 """`archer research` as a person uses it: stopped with Ctrl-C, continued, looked at."""
 
+import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
+from forks import Forks
 
 from archer.errors import ArcherError
 from archer.research.ledger import Ledger
 from archer.store import open_store
 
-# two tasks of smoke are enough to train
+# Two tasks of smoke are enough to train, and one measurement of a rule's time per token.
 COMMAND = """
-import signal, sys
-signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where a script starts it
-sys.path.append(sys.argv.pop(1))
+import signal
 import archer.cli as cli
-from archer.mad import runner
+import archer.research.start
+from archer.mad import presets, runner
+from archer.research.gates import cost
 from here import Here
 runner.Pool = Here
-from archer.mad import presets
+cost.ROUNDS = cost.REPEATS = 1
 small = presets.smoke().only(["memorization", "in-context-recall"])
 presets.PRESETS["smoke"] = lambda: small
-cli.main()
+
+def main(*words):
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where a script starts it
+    sys.argv = ["archer", "research", *words]
+    cli.main()
 """
-
-
-def archer(*words: str, cwd: Path) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", COMMAND, str(Path(__file__).parents[1]), "research", *words]
-    return subprocess.Popen(
-        command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
 
 
 def asked(folder: Path) -> int:
@@ -46,20 +43,22 @@ def asked(folder: Path) -> int:
 
 def test_ctrl_c_says_how_to_go_on_and_resume_does(tmp_path):
     words = ("--budget", "1", "--preset", "smoke", "--device", "cpu", "--out", "found")
-    with archer(*words, cwd=tmp_path) as process:
+    with Forks(COMMAND, Path(__file__).parents[1]) as archer:
+        process = archer.start(tmp_path, *words)
         while not asked(tmp_path / "found"):
-            assert process.poll() is None, process.communicate()[1]
+            assert Path(f"/proc/{process}").exists(), (tmp_path / "errors").read_text()
             time.sleep(0.1)
-        process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=300)
-    assert process.returncode == 130
-    assert "Traceback" not in errors
-    assert errors.splitlines()[-1] == (
-        "stopped: everything so far is kept; `archer research resume found` continues"
-    )
-    with archer("resume", "found", cwd=tmp_path) as process:
-        said, errors = process.communicate(timeout=600)
-    assert process.returncode == 0, errors
+        os.kill(process, signal.SIGINT)
+        code, errors = archer.ended(), (tmp_path / "errors").read_text()
+        assert code == 130
+        assert "Traceback" not in errors
+        assert errors.splitlines()[-1] == (
+            "stopped: everything so far is kept; `archer research resume found` continues"
+        )
+        archer.start(tmp_path, "resume", "found")
+        code = archer.ended()
+    said, errors = ((tmp_path / name).read_text() for name in ("said", "errors"))
+    assert code == 0, errors
     assert "Of 1 proposal: 1 trains." in said
     assert asked(tmp_path / "found") == 1
     with open_store(tmp_path / "found") as store:

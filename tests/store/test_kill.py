@@ -20,7 +20,7 @@ KILLS = 10
 
 # Runs a benchmark in a child for every folder it is given, and its worker in a child of that:
 # importing takes longer than training. Of the worker all is as ever, but for the new interpreter.
-# The last batch of an epoch is half as wide as the first, and some members stop early.
+# The last batch of an epoch is a quarter as wide as the first, and some members stop early.
 SERVER = """
 import gc, os, subprocess, sys, traceback
 from dataclasses import replace
@@ -30,8 +30,8 @@ from archer.mad.presets import smoke
 from archer.store import testing
 archer.mad.runner._cores = lambda: 1  # one worker of one thread
 small = smoke().only(["memorization", "in-context-recall"])
-sizes = [replace(s, num_train_examples=48) for s in small.settings]
-preset = replace(small, settings=tuple(sizes), lrs=(1e-3, 1e-2), epochs=40)
+sizes = [replace(s, num_train_examples=40) for s in small.settings]
+preset = replace(small, settings=tuple(sizes), lrs=(1e-3, 1e-2), epochs=20)
 
 def start(device, threads):
     def work():  # where a new program would begin
