@@ -91,6 +91,22 @@ def test_what_a_second_seed_of_the_full_benchmark_changes() -> None:
     assert "vocabulary 1024, from {:.3f} to {:.3f}".format(*pair) in text
 
 
+def test_what_the_sweep_of_the_softmax_s_scale_says() -> None:
+    folder = ROOT / "records/2026-11-22-sweep-softmax-scale-core-h200"
+    chosen = pd.read_csv(folder / "chosen.csv").set_index("task").loc["fuzzy-in-context-recall"]
+    grid = pd.read_csv(ROOT / "records/2026-11-22-core-nine-rules/trials.csv.gz")
+    at = {"rule": "delta", "task": "fuzzy-in-context-recall", "lr": 1e-3, "weight_decay": 0.1}
+    delta = grid[(grid[list(at)] == pd.Series(at)).all(axis=1)]["test_accuracy"]
+    assert len(delta) == 3
+    assert chosen["softmax_attention.scale"] == 128
+    reached, default = chosen["test_accuracy"], chosen["default_test_accuracy"]
+    said = f"reaches {reached:.3f} on Fuzzy Recall instead of {default:.3f} "
+    assert said + f"(`delta` at the same rates: {delta.mean():.3f})" in read("README.md")
+    change = f"{chosen['difference']:+.3f} ({chosen['low']:.3f} to {chosen['high']:.3f})"
+    assert change in read("LOG.md")
+    assert change in read("docs/sweeps.md")
+
+
 def read(name: str) -> str:
     return (ROOT / name).read_text()
 
