@@ -47,6 +47,8 @@ def test_what_fresh_seeds_say_of_it() -> None:
     gated, delta = (found[name].pvalue for name in ("gated_delta", "delta"))
     assert gated < delta
     wanted = {"gated_delta": 2 * gated, "delta": max(2 * gated, delta)}
+    for name in BASELINES:
+        assert told(seeds[BEST] - seeds[name], found[name]) in read("docs/research.md")
     for text in (read("README.md"), read("rules/README.md"), read("LOG.md")):
         for name in BASELINES:
             interval = told(seeds[BEST] - seeds[name], found[name])
