@@ -40,6 +40,7 @@ def begin(settings: Settings, out: Path, store: str | None, say: Say) -> Overvie
         ledger = Ledger(opened)
         session = _unfinished(ledger)
         if session is None:
+            proposer(settings)  # what cannot work is told before anything has begun
             session = ledger.begin(settings)
         elif session.settings != settings:
             raise ArcherError(
@@ -101,7 +102,11 @@ def _loop(ledger: Ledger, session: Session, folder: Path, say: Say) -> Loop:
         refused = judge(proposal, _passed(ledger, session, "search")).failed
         return f"{refused.gate}: {refused.reason}" if refused else None
 
-    proposers: dict[Arm, Proposer] = {"search": proposer(ledger, session, precheck)}
+    # what a language model may cost is in the store before every request: a kill changes nothing
+    journal = partial(ledger.reached, session)
+    proposers: dict[Arm, Proposer] = {
+        "search": proposer(settings, precheck, session.reached, journal)
+    }
     if settings.control:
         proposers["control"] = control()
     return Loop(
