@@ -226,6 +226,23 @@ def test_commands_on_a_folder(searched, capsys):
         research(model="m", device="cpu", out=folder)
 
 
+def test_no_terminal_is_too_narrow_for_the_tree(searched, capsys, monkeypatch):
+    from rich.console import Console
+
+    from archer.cli import show_research
+
+    made, overview, _ = searched
+    narrow = Console(width=20, highlight=False, soft_wrap=True)
+    monkeypatch.setattr(show_research, "console", narrow)
+    show_research.show_tree(overview)
+    lines = capsys.readouterr().out.splitlines()
+    assert overview.where in lines[0]
+    for entry in made.entries("search"):
+        (line,) = (line for line in lines if f"{entry.id} {entry.name} " in line)
+        assert entry.outcome in line
+        assert line == line.rstrip()
+
+
 def test_other_stores_say_so(tmp_path):
     from archer.cli.research import research
 
