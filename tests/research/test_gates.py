@@ -543,6 +543,28 @@ def test_order_and_names_of_signals_do_not_show(graph_of: Callable[[str], RuleGr
     assert alike(behaviour(a), behaviour(b))
 
 
+def test_nor_do_those_of_signals_of_one_activation(
+    graph_of: Callable[[str], RuleGraph],
+) -> None:
+    body = """
+    {0} = Signal("sigmoid")
+    {1} = Signal("sigmoid")
+    a = Knob(0.5, low=0.0, high=1.0, learn=True)
+    b = Knob(0.5, low=0.0, high=1.0, learn=True)
+
+    def gate(self, U, p):
+        return {gate}
+    """
+    x, y = "p.x[:, None]", "p.y[:, None]"
+    one = f"p.a * U * {x} * (1.0 + p.b * {y})"
+    same, other = f"p.a * U * {x} + p.a * p.b * (U * {x} * {y})", f"p.a * U * {x} * {y} + p.b * U"
+    first, *others = (
+        behaviour(graph_of(body.format(*names, gate=gate)))
+        for names, gate in (("xy", one), ("yx", one), ("yx", same), ("xy", other))
+    )
+    assert [alike(first, each) for each in others] == [True, True, False]
+
+
 # -- cost ----------------------------------------------------------------------------------------
 
 
