@@ -93,6 +93,11 @@ REFUSED = {
         "traces",
         "my_rule.py:7: local: reduces over queries, which lets a token see later ones",
     ),
+    "a name that is not ASCII": (
+        "def write(self, S, dS, slots, p):\n    η = 0.5 * dS\n    return S + η",
+        "valid",
+        "'η': names are at most 60 plain letters",
+    ),
     "memory": ("x = [0] * 10**12", "traces", "my_rule.py:6: does not import: MemoryError"),
     "a signal before the mask": (
         """
