@@ -5,7 +5,7 @@ from typing import Any
 
 from archer.errors import ArcherError
 from archer.research.evolution import Evolution, RandomControl
-from archer.research.proposal import Proposal, Proposer, Spent
+from archer.research.proposal import History, Proposal, ProposalError, Proposer, Spent
 from archer.research.settings import Settings
 
 Precheck = Callable[[Proposal], str | None]
@@ -63,6 +63,16 @@ def proposer(
             )
         case _:
             return _llm(settings, precheck, spent, journal)
+
+
+class Silent(Proposer):
+    """Stands where nothing is left to ask."""
+
+    name = "none"
+
+    def ask(self, history: History) -> Proposal:
+        """Raises ProposalError."""
+        raise ProposalError("nothing is left to ask")
 
 
 def control() -> Proposer:

@@ -105,6 +105,25 @@ def test_options_that_cannot_work_begin_no_session(tmp_path, monkeypatch):
         assert not Ledger(store).sessions()
 
 
+def test_what_was_proposed_is_gone_on_with_without_its_file(tmp_path):
+    from archer.research.settings import Budget, Settings
+    from archer.research.start import _loop
+
+    rule = tmp_path / "slow_momentum.py"
+    rule.write_text(SLOW)
+    options = {"rule": str(rule), "motivation": "why"}
+    with open_store(tmp_path) as store:
+        ledger = Ledger(store)
+        session = ledger.begin(Settings(Budget(1), "manual", options=options))
+        made = _loop(ledger, session, tmp_path, print)
+        made.propose("search", 0)
+        rule.unlink()
+        again = _loop(ledger, session, tmp_path, print)
+        assert again.open("search")
+        (entry,) = again.ask("search")
+        assert entry.source == SLOW
+
+
 def test_resume_names_no_option_it_does_not_have(tmp_path):
     from archer.research.settings import Budget, Settings
     from archer.research.start import resume
