@@ -19,6 +19,7 @@ from archer.research.files import write_candidate, write_summary
 from archer.research.lab import builtin, only_validation, subject
 from archer.research.overview import Overview
 from archer.research.promote import promote
+from archer.research.proposal import ProposalError
 from archer.research.settings import Budget
 from archer.research.tree import family_tree
 
@@ -200,6 +201,24 @@ def test_a_search_that_found_nothing_reports_too(tmp_path):
     assert "Of 4 proposals: 4 refused." in summary.read_text()
     assert "no proposal" in page.read_text()
     assert "scores mean nothing" in page.read_text()
+
+
+def test_why_a_search_ended_stays_text_too(tmp_path, capsys):
+    from archer.cli.show_research import show_status
+
+    class Failing(Family):
+        def ask(self, history):
+            raise ProposalError(f"refused: {VILE}")
+
+    made = loop(tmp_path, replace(QUICK, budget=Budget(9)), {"search": Failing()})
+    assert "<script>" in made.run()
+    overview = Overview.load(made.ledger, made.ledger.sessions()[0])
+    show_status(overview)
+    pages = [path.read_text() for path in write_summary(overview, tmp_path)]
+    for text in (capsys.readouterr().out, *pages):
+        assert "came to nothing" in text
+        assert "<script>" not in text
+        assert "\x1b" not in text
 
 
 def test_commands_on_a_folder(searched, capsys):
