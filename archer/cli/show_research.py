@@ -2,11 +2,13 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
+from rich.tree import Tree
 
 from archer.cli.tables import Whole
 
@@ -24,6 +26,7 @@ OUTCOMES: tuple["Outcome", ...] = (
     "trains",
     "promoted",
 )
+WIDEST = 10_000  # characters of a line of the family tree
 console = Console(highlight=False, soft_wrap=True)
 
 
@@ -65,7 +68,17 @@ def show_tree(overview: "Overview") -> None:
     """The family tree."""
     from archer.research.tree import family_tree
 
-    console.print(family_tree(overview))
+    console.print(_Uncut(family_tree(overview)))
+
+
+@dataclass(frozen=True)
+class _Uncut:
+    """A tree whose lines may be longer than the terminal's: rich would cut scores off."""
+
+    tree: Tree
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield from console.render(self.tree, options.update(width=WIDEST))
 
 
 def show_status(overview: "Overview") -> None:

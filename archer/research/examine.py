@@ -40,7 +40,11 @@ class Examiner:
         if not only_weeds(stage, self.session.settings.preset):  # an earlier session's parents too
             self._measure(self._compared(group), stage)
         began = time.perf_counter()
-        results = self._measure([subject(entry) for entry in group], stage)
+        try:
+            results = self._measure([subject(entry) for entry in group], stage)
+        except KeyboardInterrupt:
+            self.ledger.trained(group, (time.perf_counter() - began) / len(group))
+            raise
         seconds = (time.perf_counter() - began) / len(group)
         for entry in group:
             outcome, reason = self._verdict(entry, stage, results, bar)

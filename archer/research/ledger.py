@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -222,6 +222,12 @@ class Ledger:
             if "outcome" in values:
                 values["ended"] = now(connection)
             self._update(connection, entry, values)
+
+    def trained(self, group: Sequence[Entry], seconds: float) -> None:
+        """Record how long each of these was trained until somebody interrupted it."""
+        with self._writing() as connection:
+            for entry in group:
+                self._update(connection, entry, {"training": entry.training + seconds})
 
     def judged(
         self, entry: Entry, outcome: Outcome, reason: str, stage: str, seconds: float, final: bool

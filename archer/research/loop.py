@@ -25,6 +25,7 @@ from archer.research.proposal import (
     Proposer,
     Spent,
 )
+from archer.research.sandbox.text import plain
 from archer.research.spending import spent
 from archer.research.stages import up_to
 
@@ -170,6 +171,7 @@ class Loop:
             spent=cost,
             dialogue=said,
         )
+        reason = plain(reason)
         self.ledger.add_nothing(self.session, arm, number, empty, reason)
         self.say(f"  no proposal: {reason}")
 

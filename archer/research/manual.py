@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from archer.errors import ArcherError
+from archer.mad.settings import TASKS
 from archer.research.llm.source import SourceError, outline
 from archer.research.proposal import History, Proposal, ProposalError, Proposer
 from archer.rules.load import BUILTIN
@@ -34,6 +35,10 @@ class ManualProposer(Proposer):
         self.expected = dict(expected or {})
         if not self.motivation:
             raise ArcherError(f"{path}: say in a motivation why this rule should work")
+        unknown = [task for task in self.expected if task not in TASKS]
+        if unknown:
+            tasks = ", ".join(TASKS)
+            raise ArcherError(f"expected: no task {', '.join(unknown)}; the tasks are {tasks}")
         wide = [task for task, change in self.expected.items() if not -1 <= change <= 1]
         if wide:
             raise ArcherError(f"expected change of {', '.join(wide)} must lie within [-1, 1]")
@@ -45,10 +50,6 @@ class ManualProposer(Proposer):
                 raise ProposalError(f"{self.path} was proposed already, as {candidate.id}")
             if candidate.name == self.rule:
                 raise ProposalError(f"{self.path}: the name {self.rule!r} is taken; rename it")
-        unknown = [task for task in self.expected if task not in history.tasks]
-        if unknown:
-            tasks = ", ".join(history.tasks)
-            raise ArcherError(f"expected: no task {', '.join(unknown)}; the tasks are {tasks}")
         return Proposal(
             name=self.rule,
             motivation=self.motivation,

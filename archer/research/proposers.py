@@ -4,12 +4,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from archer.errors import ArcherError
-from archer.research.entries import Session
 from archer.research.evolution import Evolution, RandomControl
-from archer.research.ledger import Ledger
-from archer.research.proposal import Proposal, Proposer
+from archer.research.proposal import History, Proposal, ProposalError, Proposer, Spent
+from archer.research.settings import Settings
 
 Precheck = Callable[[Proposal], str | None]
+Journal = Callable[[Spent], None]
 OPTIONS: dict[str, tuple[str, ...]] = {
     "evolution": (),
     "manual": ("rule", "motivation", "expect"),
@@ -41,10 +41,18 @@ def _flag(key: str) -> str:
     return f"--{key.replace('_', '-')}"
 
 
-def proposer(ledger: Ledger, session: Session, precheck: Precheck) -> Proposer:
-    """The proposer of a session. Raises ArcherError for options that cannot work."""
-    options = session.settings.options
-    match session.settings.proposer:
+def proposer(
+    settings: Settings,
+    precheck: Precheck | None = None,
+    spent: Spent = Spent(),  # noqa: B008
+    journal: Journal | None = None,
+) -> Proposer:
+    """The proposer that a session asks. Raises ArcherError for options that cannot work.
+
+    spent: the most that a language model can have cost so far; journal is told what it becomes.
+    """
+    options = settings.options
+    match settings.proposer:
         case "evolution":
             return Evolution()
         case "manual":
@@ -54,7 +62,17 @@ def proposer(ledger: Ledger, session: Session, precheck: Precheck) -> Proposer:
                 options["rule"], options["motivation"], options.get("expect") or {}
             )
         case _:
-            return _llm(ledger, session, precheck)
+            return _llm(settings, precheck, spent, journal)
+
+
+class Silent(Proposer):
+    """Stands where nothing is left to ask."""
+
+    name = "none"
+
+    def ask(self, history: History) -> Proposal:
+        """Raises ProposalError."""
+        raise ProposalError("nothing is left to ask")
 
 
 def control() -> Proposer:
@@ -62,20 +80,16 @@ def control() -> Proposer:
     return RandomControl()
 
 
-def _llm(ledger: Ledger, session: Session, precheck: Precheck) -> Proposer:
-    """What it may spend is in the store before every request, so that a kill changes nothing."""
+def _llm(
+    settings: Settings, precheck: Precheck | None, spent: Spent, journal: Journal | None
+) -> Proposer:
     from archer.research.llm import Budget, Endpoint, LLMProposer
     from archer.research.llm.terms import Terms
 
-    options = session.settings.options
+    options = settings.options
     places = {key: options[key] for key in ("base_url", "key_env") if key in options}
     prices = {key: options[key] for key in ("price_in", "price_out", "tokens") if key in options}
-    budget = Budget(
-        dollars=session.settings.budget.dollars,
-        spent=session.reached,
-        journal=lambda spent: ledger.reached(session, spent),
-        **prices,
-    )
+    budget = Budget(dollars=settings.budget.dollars, spent=spent, journal=journal, **prices)
     terms = Terms(**{key: options[key] for key in ("max_tokens", "answer") if key in options})
     endpoint = Endpoint(options["model"], **places)
     return LLMProposer(endpoint, budget=budget, precheck=precheck, terms=terms)

@@ -20,8 +20,9 @@ from archer.research.loop import Loop
 from archer.research.opening import open_ledger
 from archer.research.overview import Overview
 from archer.research.proposal import Proposal, Proposer
-from archer.research.proposers import control, proposer
+from archer.research.proposers import Precheck, Silent, control, proposer
 from archer.research.settings import Settings
+from archer.research.spending import spent
 from archer.research.verdict import Gated
 from archer.rules.load import BUILTIN, builtin_graph
 from archer.store import open_store
@@ -40,6 +41,7 @@ def begin(settings: Settings, out: Path, store: str | None, say: Say) -> Overvie
         ledger = Ledger(opened)
         session = _unfinished(ledger)
         if session is None:
+            proposer(settings)  # what cannot work is told before anything has begun
             session = ledger.begin(settings)
         elif session.settings != settings:
             raise ArcherError(
@@ -101,7 +103,7 @@ def _loop(ledger: Ledger, session: Session, folder: Path, say: Say) -> Loop:
         refused = judge(proposal, _passed(ledger, session, "search")).failed
         return f"{refused.gate}: {refused.reason}" if refused else None
 
-    proposers: dict[Arm, Proposer] = {"search": proposer(ledger, session, precheck)}
+    proposers: dict[Arm, Proposer] = {"search": _asked(ledger, session, precheck)}
     if settings.control:
         proposers["control"] = control()
     return Loop(
@@ -116,6 +118,15 @@ def _loop(ledger: Ledger, session: Session, folder: Path, say: Say) -> Loop:
         session.costs,
         at_once=len(os.sched_getaffinity(0)),
     )
+
+
+def _asked(ledger: Ledger, session: Session, precheck: Precheck) -> Proposer:
+    """Who is asked for rules; where nothing is left to ask, no file and no key is needed."""
+    settings = session.settings
+    if spent(ledger.entries(session.id, "search"), settings.budget, settings.device):
+        return Silent()
+    # what a language model may cost is in the store before every request: a kill changes nothing
+    return proposer(settings, precheck, session.reached, partial(ledger.reached, session))
 
 
 def lab_of(ledger: Ledger, settings: Settings, *, show: bool = False) -> Lab:

@@ -8,6 +8,7 @@ import pandas as pd
 
 import archer
 from archer.report.sections import duration
+from archer.research.candidate_report import one
 from archer.research.chance import Chance
 from archer.research.claims import Claim
 from archer.research.entries import Entry
@@ -49,7 +50,7 @@ def setup(overview: Overview) -> list[str]:
     ]
     if s.control:
         lines.append(_cost("random control", overview.spending("control")))
-    ended = overview.session.why if overview.session.ended else "not ended"
+    ended = one(overview.session.why) if overview.session.ended else "not ended"
     lines.append(f"{ended}; report by Archer {archer.__version__}")
     return lines
 

@@ -93,6 +93,11 @@ REFUSED = {
         "traces",
         "my_rule.py:7: local: reduces over queries, which lets a token see later ones",
     ),
+    "a name that is not ASCII": (
+        "def write(self, S, dS, slots, p):\n    η = 0.5 * dS\n    return S + η",
+        "valid",
+        "'η': names are at most 60 plain letters",
+    ),
     "memory": ("x = [0] * 10**12", "traces", "my_rule.py:6: does not import: MemoryError"),
     "a signal before the mask": (
         """
@@ -541,6 +546,28 @@ def test_order_and_names_of_signals_do_not_show(graph_of: Callable[[str], RuleGr
     a = graph_of(body.format(one=decay, two=eta, eta="eta"))
     b = graph_of(body.format(one=eta.replace("eta", "x"), two=decay, eta="x"))
     assert alike(behaviour(a), behaviour(b))
+
+
+def test_nor_do_those_of_signals_of_one_activation(
+    graph_of: Callable[[str], RuleGraph],
+) -> None:
+    body = """
+    {0} = Signal("sigmoid")
+    {1} = Signal("sigmoid")
+    a = Knob(0.5, low=0.0, high=1.0, learn=True)
+    b = Knob(0.5, low=0.0, high=1.0, learn=True)
+
+    def gate(self, U, p):
+        return {gate}
+    """
+    x, y = "p.x[:, None]", "p.y[:, None]"
+    one = f"p.a * U * {x} * (1.0 + p.b * {y})"
+    same, other = f"p.a * U * {x} + p.a * p.b * (U * {x} * {y})", f"p.a * U * {x} * {y} + p.b * U"
+    first, *others = (
+        behaviour(graph_of(body.format(*names, gate=gate)))
+        for names, gate in (("xy", one), ("yx", one), ("yx", same), ("xy", other))
+    )
+    assert [alike(first, each) for each in others] == [True, True, False]
 
 
 # -- cost ----------------------------------------------------------------------------------------

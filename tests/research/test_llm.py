@@ -232,6 +232,16 @@ def test_refusal_ends_it_with_the_models_words() -> None:
     assert refused.value.spent.output_tokens == 500
 
 
+def test_reason_cannot_move_the_cursor_of_a_terminal() -> None:
+    vile = "no \x1b[31mred\x07\n\x9b2J"
+    message = {"role": "assistant", "content": None, "refusal": vile}
+    for reply in (say(Said(message)), status(404, vile)):
+        with serving(reply) as server, pytest.raises(ProposalError) as refused:
+            proposer(server).ask(history())
+        assert str(refused.value).isprintable()
+        assert "no [31mred 2J" in str(refused.value)
+
+
 def test_refusal_in_plain_words_is_asked_again_and_then_quoted() -> None:
     with (
         serving(*[text("Sorry, I cannot help with that.")] * 3) as server,

@@ -53,6 +53,21 @@ def test_key_echoed_in_a_valid_proposal_is_gone_from_it(monkeypatch: pytest.Monk
     assert KEY not in repr(proposal)
 
 
+@pytest.mark.parametrize("kind", ["tool", "text"])
+def test_key_escaped_in_the_json_inside_an_answer_is_gone_too(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    escaped = "".join(f"\\u{ord(c):04X}" for c in KEY)
+    said = json.dumps(answer(motivation="Because KEY.")).replace("KEY", escaped)
+    reply = call(said) if kind == "tool" else text(said)
+    with serving(reply) as server:
+        llm = proposer(server, key_env="OPENAI_API_KEY", terms={"answer": kind})
+        proposal = llm.ask(history())
+    assert proposal.motivation == "Because [key]."
+    assert escaped not in repr(proposal)
+
+
 def test_key_comes_from_the_variable_that_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-another-key")
     monkeypatch.setenv("MY_KEY", f" {KEY}\n")

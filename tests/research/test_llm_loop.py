@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from llm_case import AHEAD, SLOW, answer
@@ -27,7 +28,9 @@ def settings(server, budget):
 def with_model(folder, asked, precheck=lambda proposal: None):
     """A loop whose proposer is the model of its settings."""
     made = loop(folder, asked)
-    return replace(made, proposers={"search": proposer(made.ledger, made.session, precheck)})
+    journal = partial(made.ledger.reached, made.session)
+    model = proposer(asked, precheck, made.session.reached, journal)
+    return replace(made, proposers={"search": model})
 
 
 def gates(proposal):

@@ -3,6 +3,7 @@
 import json
 import math
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -277,6 +278,24 @@ def test_gpu_hours_count_training_on_a_gpu_only(tmp_path):
     assert training > 0
     assert Spending.of(entries, "cpu").gpu_seconds == 0
     assert Spending.of(entries, "cuda").gpu_seconds == training
+
+
+def test_training_that_was_interrupted_counts(tmp_path):
+    class Stopped(FakeLab):
+        def measure(self, subjects, *given):
+            if any(each.key not in BUILTIN for each in subjects):
+                time.sleep(0.05)
+                raise KeyboardInterrupt
+            return super().measure(subjects, *given)
+
+    for times in (1, 2):
+        with pytest.raises(KeyboardInterrupt):
+            loop(tmp_path, SMOKE, lab=Stopped).run()
+        entries = loop(tmp_path, SMOKE).entries("search")
+        assert sum(e.training for e in entries) >= 0.05 * times
+    loop(tmp_path, SMOKE).run()
+    done = loop(tmp_path, SMOKE).entries("search")
+    assert all(b.training > a.training for a, b in zip(entries, done, strict=False))
 
 
 def test_the_control_has_the_same_budget_and_knows_nothing_of_the_search(tmp_path):

@@ -69,7 +69,7 @@ def test_mistakes_are_named(file: Path, tmp_path: Path) -> None:
     with pytest.raises(ArcherError, match="compression must lie within"):
         ManualProposer(file, "why", {"compression": 2.0})
     with pytest.raises(ArcherError, match="no task chess"):
-        ManualProposer(file, "why", {"chess": 0.1}).ask(history())
+        ManualProposer(file, "why", {"chess": 0.1})
     file.write_bytes(b"\xff\xfe")
     with pytest.raises(ArcherError, match="not UTF-8"):
         ManualProposer(file, "why")

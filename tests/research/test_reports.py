@@ -19,6 +19,7 @@ from archer.research.files import write_candidate, write_summary
 from archer.research.lab import builtin, only_validation, subject
 from archer.research.overview import Overview
 from archer.research.promote import promote
+from archer.research.proposal import ProposalError
 from archer.research.settings import Budget
 from archer.research.tree import family_tree
 
@@ -202,6 +203,24 @@ def test_a_search_that_found_nothing_reports_too(tmp_path):
     assert "scores mean nothing" in page.read_text()
 
 
+def test_why_a_search_ended_stays_text_too(tmp_path, capsys):
+    from archer.cli.show_research import show_status
+
+    class Failing(Family):
+        def ask(self, history):
+            raise ProposalError(f"refused: {VILE}")
+
+    made = loop(tmp_path, replace(QUICK, budget=Budget(9)), {"search": Failing()})
+    assert "<script>" in made.run()
+    overview = Overview.load(made.ledger, made.ledger.sessions()[0])
+    show_status(overview)
+    pages = [path.read_text() for path in write_summary(overview, tmp_path)]
+    for text in (capsys.readouterr().out, *pages):
+        assert "came to nothing" in text
+        assert "<script>" not in text
+        assert "\x1b" not in text
+
+
 def test_commands_on_a_folder(searched, capsys):
     from archer.cli.research import research
 
@@ -224,6 +243,23 @@ def test_commands_on_a_folder(searched, capsys):
         research(proposer="llm", device="cpu", out=folder)
     with pytest.raises(ArcherError, match="--model is not an option of --proposer evolution"):
         research(model="m", device="cpu", out=folder)
+
+
+def test_no_terminal_is_too_narrow_for_the_tree(searched, capsys, monkeypatch):
+    from rich.console import Console
+
+    from archer.cli import show_research
+
+    made, overview, _ = searched
+    narrow = Console(width=20, highlight=False, soft_wrap=True)
+    monkeypatch.setattr(show_research, "console", narrow)
+    show_research.show_tree(overview)
+    lines = capsys.readouterr().out.splitlines()
+    assert overview.where in lines[0]
+    for entry in made.entries("search"):
+        (line,) = (line for line in lines if f"{entry.id} {entry.name} " in line)
+        assert entry.outcome in line
+        assert line == line.rstrip()
 
 
 def test_other_stores_say_so(tmp_path):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from forks import Forks
+from llm_case import SLOW
 
 from archer.errors import ArcherError
 from archer.research.ledger import Ledger
@@ -81,6 +82,46 @@ def test_another_session_does_not_begin_over_an_unfinished_one(tmp_path):
         Ledger(store).begin(Settings(Budget(3)))
     with pytest.raises(ArcherError, match="unfinished session with other options"):
         begin(Settings(Budget(4)), tmp_path, None, print)
+
+
+def test_options_that_cannot_work_begin_no_session(tmp_path, monkeypatch):
+    from archer.research.settings import Budget, Settings
+    from archer.research.start import begin
+
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    rule = tmp_path / "slow_momentum.py"
+    rule.write_text(SLOW)
+    manual = {"rule": str(rule), "motivation": "why"}
+    wrong = [
+        ("manual", {**manual, "rule": "missing.py"}, "cannot read missing.py"),
+        ("manual", {**manual, "expect": {"chess": 0.1}}, "no task chess"),
+        ("llm", {"model": "m"}, "no key"),
+        ("llm", {"model": "m", "base_url": "nowhere"}, "no address"),
+    ]
+    for proposer, options, said in wrong:
+        with pytest.raises(ArcherError, match=said):
+            begin(Settings(Budget(1), proposer, options=options), tmp_path, None, print)
+    with open_store(tmp_path) as store:
+        assert not Ledger(store).sessions()
+
+
+def test_what_was_proposed_is_gone_on_with_without_its_file(tmp_path):
+    from archer.research.settings import Budget, Settings
+    from archer.research.start import _loop
+
+    rule = tmp_path / "slow_momentum.py"
+    rule.write_text(SLOW)
+    options = {"rule": str(rule), "motivation": "why"}
+    with open_store(tmp_path) as store:
+        ledger = Ledger(store)
+        session = ledger.begin(Settings(Budget(1), "manual", options=options))
+        made = _loop(ledger, session, tmp_path, print)
+        made.propose("search", 0)
+        rule.unlink()
+        again = _loop(ledger, session, tmp_path, print)
+        assert again.open("search")
+        (entry,) = again.ask("search")
+        assert entry.source == SLOW
 
 
 def test_resume_names_no_option_it_does_not_have(tmp_path):

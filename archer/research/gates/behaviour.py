@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -27,9 +28,10 @@ def behaviour(rule: RuleGraph) -> str:
     their bounds, since a learned mix may begin as an old rule; each at a place of its own, since
     two that begin alike are not one.
     """
-    first = _outputs(rule, {})
-    learned = _moved(rule)
-    second = _outputs(rule, learned) if learned else first
+    drawn = _drawn(rule)
+    first = _outputs(rule, {}, drawn)
+    learned = _moved(rule, drawn)
+    second = _outputs(rule, learned, drawn) if learned else first
     return "|".join(" ".join(f"{x:.12g}" for x in numbers) for numbers in (first, second))
 
 
@@ -46,7 +48,26 @@ def _numbers(text: str) -> list[float]:
     return [float(number) for part in text.split("|") for number in part.split()]
 
 
-def _moved(rule: RuleGraph) -> dict[str, float]:
+def _drawn(rule: RuleGraph) -> dict[str, int]:
+    """Which drawing each signal is given: no two of one activation the same."""
+    alike: dict[str, list[str]] = {}
+    for signal in rule.signals:
+        alike.setdefault(signal.activation, []).append(signal.name)
+    first = {signal.name: 1 for signal in rule.signals}
+
+    def effect(name: str) -> float:
+        """One number for what the rule computes where this signal alone is another."""
+        return sum(_outputs(rule, {}, first | {name: 2}))
+
+    drawn: dict[str, int] = {}
+    for names in alike.values():
+        # as with knobs: neither names nor the order of declaration show
+        ordered = sorted(names, key=effect) if len(names) > 1 else names
+        drawn |= {name: n for n, name in enumerate(ordered, 1)}
+    return drawn
+
+
+def _moved(rule: RuleGraph, drawn: Mapping[str, int]) -> dict[str, float]:
     """Learned knobs inside their bounds, no two with equal bounds at the same place."""
     alike: dict[tuple[float, float, bool], list[KnobSpec]] = {}
     for knob in rule.knobs:
@@ -55,14 +76,14 @@ def _moved(rule: RuleGraph) -> dict[str, float]:
     values: dict[str, float] = {}
     for knobs in alike.values():
         # by what they do, so that neither names nor the order of declaration show
-        ordered = sorted(knobs, key=lambda knob: _effect(rule, knob)) if len(knobs) > 1 else knobs
+        ordered = sorted(knobs, key=partial(_effect, rule, drawn)) if len(knobs) > 1 else knobs
         values |= {knob.name: _inside(knob, 0.7 ** (n + 1)) for n, knob in enumerate(ordered)}
     return values
 
 
-def _effect(rule: RuleGraph, knob: KnobSpec) -> float:
+def _effect(rule: RuleGraph, drawn: Mapping[str, int], knob: KnobSpec) -> float:
     """One number for what the rule computes with this knob alone moved."""
-    return sum(_outputs(rule, {knob.name: _inside(knob, 0.7)}))
+    return sum(_outputs(rule, {knob.name: _inside(knob, 0.7)}, drawn))
 
 
 def _inside(knob: KnobSpec, share: float) -> float:
@@ -72,24 +93,22 @@ def _inside(knob: KnobSpec, share: float) -> float:
     return share * knob.low + (1 - share) * knob.high
 
 
-def _outputs(rule: RuleGraph, knobs: Mapping[str, float]) -> list[float]:
+def _outputs(rule: RuleGraph, knobs: Mapping[str, float], drawn: Mapping[str, int]) -> list[float]:
     """One number per token of TOKENS: the sum of both heads' outputs."""
     length = max(TOKENS) + 1
     with torch.no_grad():
-        output, _ = _inputs(rule, length).run(rule, knobs)
+        output, _ = _inputs(rule, length, drawn).run(rule, knobs)
     chosen = output[0, list(TOKENS)].sum((-2, -1))
     numbers: list[float] = chosen.tolist()
     return numbers
 
 
-def _inputs(rule: RuleGraph, length: int) -> Inputs:
-    """q, k, v, beta are the same for every rule; so is the n-th signal of each activation."""
+def _inputs(rule: RuleGraph, length: int, drawn: Mapping[str, int]) -> Inputs:
+    """q, k, v, beta are the same for every rule; so is the n-th drawing of each activation."""
     plain = inputs(builtin_graph("delta"), length, batch=1)
     tensors = dict(plain.tensors)
-    seen: dict[str, int] = {}
     for signal in rule.signals:
-        seen[signal.activation] = seen.get(signal.activation, 0) + 1
-        tensors[signal.name] = _signal(signal, length, seen[signal.activation])
+        tensors[signal.name] = _signal(signal, length, drawn[signal.name])
     return Inputs(tensors, rule.decay)
 
 

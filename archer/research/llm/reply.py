@@ -1,6 +1,8 @@
 """A server's answer as plain data: bounded, free of the key, and what is wrong with it."""
 
 import json
+import re
+from functools import lru_cache
 from typing import Any
 
 DEEPEST = 50
@@ -28,8 +30,9 @@ def clean(value: Any, secret: str = "", depth: int = 0) -> Any:
 
 
 def line(value: object, secret: str = "", most: int = 300) -> str:
-    """Anything as one line of text, without the secret, cut to a length."""
-    text = " ".join(_text(str(value), secret).split())
+    """Anything as one line of printable text, without the secret, cut to a length."""
+    flat = "".join(c if c.isprintable() else " " for c in _text(str(value), secret))
+    text = " ".join(flat.split())
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
@@ -108,9 +111,15 @@ def usage(reply: dict[str, Any]) -> tuple[int, int] | None:
 
 def _text(text: str, secret: str) -> str:
     if len(secret) >= SHORTEST_SECRET:
-        for written in (secret, secret.replace("/", "\\/")):
-            text = text.replace(written, "[key]")
+        text = _written(secret).sub("[key]", text)
     return text.replace("\x00", "\N{REPLACEMENT CHARACTER}").encode(errors="replace").decode()
+
+
+@lru_cache(maxsize=8)
+def _written(secret: str) -> re.Pattern[str]:
+    """The secret with any character escaped as in JSON, also in JSON inside a string of JSON."""
+    escaped = (rf"\\{{0,9}}(?:{re.escape(c)}|(?i:u{ord(c):04x}))" for c in secret)
+    return re.compile("".join(escaped))
 
 
 def _message(error: Any) -> Any:

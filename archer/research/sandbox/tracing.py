@@ -19,6 +19,7 @@ def prepare(data: dict[str, Any]) -> None:
     """
     import dataclasses  # noqa: F401
     import math  # noqa: F401
+    import unicodedata  # noqa: F401  the parser does, for names that are not ASCII
 
     import archer
     import archer.rules.functions
