@@ -1,6 +1,8 @@
-"""What may be given together: no option twice, none that a command would not heed."""
+"""What may be given together: no option twice, none that a command does not have or heed."""
 
+import difflib
 import inspect
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import takewhile
 from typing import Any, get_args, get_origin
@@ -12,7 +14,8 @@ FROM = "--from rebuilds a record as it is: give no {} with it"
 
 
 def check_once(command: Command, args: Sequence[str]) -> None:
-    """Raises ArcherError for an option given twice, of which only the last would be heeded.
+    """Raises ArcherError for an option that is none of the command's, and for one given twice, of
+    which only the last would be heeded.
 
     Those that may be repeated are the ones whose values the signature appends. A value that looks
     like an option is none: it is attached with "=", or stands behind "--".
@@ -21,7 +24,10 @@ def check_once(command: Command, args: Sequence[str]) -> None:
         return
     options, seen = _options(command), set()
     for word in takewhile(lambda word: word != "--", args):
-        option = options.get(word.partition("=")[0].replace("_", "-"))
+        name = word.partition("=")[0]
+        option = options.get(name.replace("_", "-"))
+        if option is None and re.fullmatch(r"--\w[\w-]*", name):
+            raise ArcherError(_unknown(command, name, options))
         if option is None or _repeats(option):
             continue
         if option.name in seen:
@@ -54,6 +60,12 @@ def check_workers(device: str, workers: int | None) -> None:
             f"--workers {workers}: processes on a CPU, and a GPU trains in one; leave it out, or "
             "say --device cpu"
         )
+
+
+def _unknown(command: Command, name: str, options: Collection[str]) -> str:
+    near = difflib.get_close_matches(name, options, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"see archer {command.__name__} --help"
+    return f"archer {command.__name__} has no option {name}; {hint}"
 
 
 def _options(command: Command) -> dict[str, inspect.Parameter]:
