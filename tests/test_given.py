@@ -109,6 +109,12 @@ def test_what_may_be_repeated_and_what_only_looks_like_an_option_passes(name, ar
     check_once(COMMANDS[name], args)
 
 
+@pytest.mark.parametrize("command", ["bench", "sweep", "lengths", "research"])
+def test_a_record_that_is_not_there_is_not_called_a_damaged_one(refused, command):
+    line = "R is no folder: --from takes a record, as archer record writes it"
+    assert refused(command, "--from", "R") == line
+
+
 @pytest.mark.parametrize(
     ("args", "message"),
     [

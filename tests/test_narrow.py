@@ -16,9 +16,7 @@ NUMBER = re.compile(r"[-+±]?\d+\.\d+=?")
 
 def terminal(columns: int, **options: Any) -> Console:
     """Without codes for colour and weight."""
-    return Console(
-        width=columns, soft_wrap=True, force_terminal=True, color_system=None, **options
-    )
+    return Console(width=columns, soft_wrap=True, force_terminal=True, color_system=None, **options)
 
 
 @pytest.fixture

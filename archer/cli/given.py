@@ -5,6 +5,7 @@ import inspect
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import takewhile
+from pathlib import Path
 from typing import Any, get_args, get_origin
 
 from archer.errors import ArcherError
@@ -51,6 +52,16 @@ def refuse_unheeded(
     for name, parameter in inspect.signature(command).parameters.items():
         if name not in heeded and given[name] != parameter.default:
             raise ArcherError(why.format(_flag(parameter)))
+
+
+def check_record(command: Command, given: Mapping[str, object]) -> None:
+    """For --from. Raises ArcherError for options beside it, and where there is no folder."""
+    refuse_unheeded(command, given, ("from_", "out"), FROM)
+    folder = given["from_"]
+    if not (isinstance(folder, Path) and folder.is_dir()):
+        raise ArcherError(
+            f"{folder} is no folder: --from takes a record, as archer record writes it"
+        )
 
 
 def check_workers(device: str, workers: int | None) -> None:
