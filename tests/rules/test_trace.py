@@ -146,7 +146,14 @@ BAD = {
         WRITE + "    return S + undefined  # here", "hooks run", "NameError: name 'undefined'"
     ),
     "a hook with another signature": Bad(
-        "def gate(self, U):  # here\n    return U", "hooks run", "takes 2 positional arguments"
+        "def gate(self, U):  # here\n    return U",
+        "hooks run",
+        "but 3 were given; it is called as gate(self, U, p)",
+    ),
+    "a hook without its slots": Bad(
+        "def write(self, S, dS, p):  # here\n    return S + dS",
+        "hooks run",
+        "it is called as write(self, S, dS, slots, p)",
     ),
     "a hook that leaves": Bad(WRITE + "    raise SystemExit(3)  # here", "hooks run", "SystemExit"),
     "endless recursion": Bad(
