@@ -253,6 +253,14 @@ def test_bad_file(name: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+def test_what_a_hook_prints_are_names_and_shapes(
+    rule_file: Body, capsys: pytest.CaptureFixture[str]
+) -> None:
+    body = "def gate(self, U, p):\n    print(U, U.shape, U.sum(-1), 2 * p.step)\n    return U"
+    load_graph(str(rule_file(body)))
+    assert capsys.readouterr().out == "U [C, d_v] (C, d_v) tensor [C] scalar\n"
+
+
 def test_syntax_error(rule_file: Body) -> None:
     path = rule_file("def write(self, S, dS, slots, p)\n    return S")
     with pytest.raises(RuleError, match=r"my_rule\.py:5: syntax error: expected ':'") as caught:
