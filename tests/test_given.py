@@ -62,6 +62,20 @@ def test_of_an_option_given_twice_none_is_dropped(refused, args, message):
     assert refused(*args).startswith(message)
 
 
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["bench", "--presett", "quick"], "no option --presett; did you mean --preset?"),
+        (["bench", "delta", "--seed=3"], "no option --seed; did you mean --seeds?"),
+        (["bench", "--no-dryrun"], "no option --no-dryrun; did you mean --no-dry-run?"),
+        (["status", "x", "--frobnicate"], "no option --frobnicate; see archer status --help"),
+        (["research", "status", "x", "--hourss", "1"], "no option --hourss; did you mean --hours?"),
+    ],
+)
+def test_a_misspelt_option_costs_a_line_with_the_nearest_of_its_own_command(refused, args, message):
+    assert refused(*args) == f"archer {args[0]} has {message}"
+
+
 def test_every_option_of_every_command_is_known_as_one_to_repeat_or_not():
     """What may be repeated says so in its help, and the other way round."""
     for command in COMMANDS.values():
@@ -93,6 +107,12 @@ def test_every_option_of_every_command_is_known_as_one_to_repeat_or_not():
 )
 def test_what_may_be_repeated_and_what_only_looks_like_an_option_passes(name, args):
     check_once(COMMANDS[name], args)
+
+
+@pytest.mark.parametrize("command", ["bench", "sweep", "lengths", "research"])
+def test_a_record_that_is_not_there_is_not_called_a_damaged_one(refused, command):
+    line = "R is no folder: --from takes a record, as archer record writes it"
+    assert refused(command, "--from", "R") == line
 
 
 @pytest.mark.parametrize(

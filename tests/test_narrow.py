@@ -1,6 +1,7 @@
 """On a narrow terminal tables are wider than it: numbers stay whole, names are folded."""
 
 import re
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -13,13 +14,18 @@ from archer.cli.tables import Whole, frame_table
 NUMBER = re.compile(r"[-+±]?\d+\.\d+=?")
 
 
+def terminal(columns: int, **options: Any) -> Console:
+    """Without codes for colour and weight."""
+    return Console(width=columns, soft_wrap=True, force_terminal=True, color_system=None, **options)
+
+
 @pytest.fixture
 def printed(capfd, monkeypatch):
     """What a command prints on a terminal of so many columns."""
 
     def run(columns: int, *args: object) -> str:
         for module in (show, show_analysis, show_research):
-            console = Console(highlight=False, soft_wrap=True, width=columns)
+            console = terminal(columns, highlight=False)
             monkeypatch.setattr(module, "console", console)
         with pytest.raises(SystemExit) as ended:
             main([str(arg) for arg in args])
@@ -68,7 +74,7 @@ def test_a_narrow_terminal_is_shown_the_same_numbers(printed, folder, tmp_path, 
 
 
 def drawn(table: Whole, columns: int) -> str:
-    console = Console(width=columns, soft_wrap=True)
+    console = terminal(columns)
     with console.capture() as shown:
         console.print(table)
     return shown.get()
@@ -114,9 +120,27 @@ def test_where_there_is_room_for_them_names_stay_whole_and_what_stands_above_num
     for _ in range(3):
         table.add_column("Selective Copy", justify="right")
     table.add_row("softmax_attention", "0.123", "0.456", "0.789")
-    console = Console(width=50, soft_wrap=True)
+    console = terminal(50)
     with console.capture() as capture:
         console.print(Whole(table))
     lines = capture.get().splitlines()
     assert [line.split()[0] for line in lines] == ["Selective", "rule", "softmax_attention"]
     assert max(map(len, lines)) <= 50
+
+
+def test_in_a_file_or_a_pipe_no_name_is_folded(monkeypatch):
+    table = Table("rule", "task", box=None, pad_edge=False)
+    table.add_column("Context Recall", justify="right")
+    names = ["a_rule_of_a_very_long_name_that_fills_a_line_of_its_own", "fuzzy-in-context-recall"]
+    table.add_row(*names, "0.123")
+
+    def written() -> str:
+        console = Console(soft_wrap=True)  # as the command line makes it
+        with console.capture() as shown:
+            console.print(Whole(table))
+        return shown.get()
+
+    monkeypatch.delenv("COLUMNS", raising=False)
+    assert [*names, "0.123"] in [line.split() for line in written().splitlines()]
+    monkeypatch.setenv("COLUMNS", "60")  # asked for
+    assert not any(names[0] in line for line in written().splitlines())

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from tyro.conf import UseAppendAction, arg
 
 from archer.cli.assignments import knob_values
-from archer.cli.given import FROM, check_workers, refuse_unheeded
+from archer.cli.given import check_record, check_workers
 
 
 def bench(
@@ -96,7 +96,7 @@ def bench(
     Example: archer bench delta momentum my_rule.py --preset quick --set momentum.mu=0.8
     """
     if from_ is not None:
-        refuse_unheeded(bench, locals(), ("from_", "out"), FROM)
+        check_record(bench, locals())
         from archer.cli.record import show_rebuilt
 
         return show_rebuilt(from_, out)

@@ -1,8 +1,11 @@
-"""What may be given together: no option twice, none that a command would not heed."""
+"""What may be given together: no option twice, none that a command does not have or heed."""
 
+import difflib
 import inspect
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import takewhile
+from pathlib import Path
 from typing import Any, get_args, get_origin
 
 from archer.errors import ArcherError
@@ -12,7 +15,8 @@ FROM = "--from rebuilds a record as it is: give no {} with it"
 
 
 def check_once(command: Command, args: Sequence[str]) -> None:
-    """Raises ArcherError for an option given twice, of which only the last would be heeded.
+    """Raises ArcherError for an option that is none of the command's, and for one given twice, of
+    which only the last would be heeded.
 
     Those that may be repeated are the ones whose values the signature appends. A value that looks
     like an option is none: it is attached with "=", or stands behind "--".
@@ -21,7 +25,10 @@ def check_once(command: Command, args: Sequence[str]) -> None:
         return
     options, seen = _options(command), set()
     for word in takewhile(lambda word: word != "--", args):
-        option = options.get(word.partition("=")[0].replace("_", "-"))
+        name = word.partition("=")[0]
+        option = options.get(name.replace("_", "-"))
+        if option is None and re.fullmatch(r"--\w[\w-]*", name):
+            raise ArcherError(_unknown(command, name, options))
         if option is None or _repeats(option):
             continue
         if option.name in seen:
@@ -47,6 +54,16 @@ def refuse_unheeded(
             raise ArcherError(why.format(_flag(parameter)))
 
 
+def check_record(command: Command, given: Mapping[str, object]) -> None:
+    """For --from. Raises ArcherError for options beside it, and where there is no folder."""
+    refuse_unheeded(command, given, ("from_", "out"), FROM)
+    folder = given["from_"]
+    if not (isinstance(folder, Path) and folder.is_dir()):
+        raise ArcherError(
+            f"{folder} is no folder: --from takes a record, as archer record writes it"
+        )
+
+
 def check_workers(device: str, workers: int | None) -> None:
     """Raises ArcherError for a number of workers where a GPU trains."""
     if device == "cuda" and workers is not None:
@@ -54,6 +71,12 @@ def check_workers(device: str, workers: int | None) -> None:
             f"--workers {workers}: processes on a CPU, and a GPU trains in one; leave it out, or "
             "say --device cpu"
         )
+
+
+def _unknown(command: Command, name: str, options: Collection[str]) -> str:
+    near = difflib.get_close_matches(name, options, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"see archer {command.__name__} --help"
+    return f"archer {command.__name__} has no option {name}; {hint}"
 
 
 def _options(command: Command) -> dict[str, inspect.Parameter]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import arg
 
-from archer.cli.given import FROM, refuse_unheeded
+from archer.cli.given import check_record
 from archer.errors import ArcherError
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def lengths(
     if (folder is None) == (from_ is None):
         raise ArcherError("give the folder of a benchmark, or --from and a record")
     if from_ is not None:
-        refuse_unheeded(lengths, locals(), ("from_", "out"), FROM)
+        check_record(lengths, locals())
         return _show_rebuilt(from_, out)
     assert folder is not None
     from archer.benchmark import find_device

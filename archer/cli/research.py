@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from tyro.conf import UseAppendAction, arg
 
-from archer.cli.given import FROM, refuse_unheeded
+from archer.cli.given import check_record, refuse_unheeded
 from archer.errors import ArcherError
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def research(
     Example: archer research --budget 12 --preset smoke --out results/first-search
     """
     if from_ is not None:
-        refuse_unheeded(research, locals(), ("from_", "out"), FROM)
+        check_record(research, locals())
         from archer.cli.show_research import show_rebuilt
 
         return show_rebuilt(from_, out)

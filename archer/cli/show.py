@@ -144,6 +144,7 @@ def show_status(store: "Store") -> None:
 
 
 UNFINISHED = ("running", "failed", "waiting")
+HELD = "running: held by a command at work; on a CPU also what waits there for a worker"
 
 
 def _show_asked(asked: "Asked") -> None:
@@ -163,6 +164,8 @@ def _show_asked(asked: "Asked") -> None:
         shown = [*map(str, [counts.done, counts.total, *numbers_of])]
         table.add_row(rule, task, *shown, "" if best is None else f"{best:.3f}")
     console.print(Whole(table))
+    if trials.states["running"]:
+        console.print(HELD)
     if best_of := asked.best.by_task():
         listed = ", ".join(f"{column} {value:.3f}" for column, value in best_of.items())
         console.print(f"best accuracy so far, on {asked.split} data: {listed}")

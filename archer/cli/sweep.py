@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from tyro.conf import UseAppendAction, arg
 
-from archer.cli.given import FROM, check_workers, refuse_unheeded
+from archer.cli.given import check_record, check_workers
 from archer.errors import ArcherError
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def sweep(
     Example: archer sweep momentum --set momentum.mu=0.7,0.8,0.9,0.95 --preset smoke
     """
     if from_ is not None:
-        refuse_unheeded(sweep, locals(), ("from_", "out"), FROM)
+        check_record(sweep, locals())
         return show_rebuilt_sweep(from_, out)
     from archer.benchmark import find_device
     from archer.cli.show import show_estimate

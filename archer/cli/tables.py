@@ -1,5 +1,7 @@
 """Tables for a terminal, however narrow: no number is ever cut."""
 
+import math
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,7 +21,8 @@ class Whole:
     """A table with every number on one line, where need be longer than the terminal's.
 
     Columns of numbers are those set to the right: they are folded between words only, and names
-    anywhere. To be printed by a console that does not crop (`soft_wrap`).
+    anywhere, but not where there is no terminal (and no COLUMNS): who searches a log for a name
+    finds it. To be printed by a console that does not crop (`soft_wrap`).
     """
 
     table: Table
@@ -35,7 +38,9 @@ class Whole:
         names = [column for column in self.table.columns if column.justify != "right"]
         whole = [max(map(cell_len, _lines(column)), default=0) for column in names]
         numbers = [column.min_width or 0 for column in self.table.columns if column not in names]
-        if sum([*whole, *numbers]) + apart * len(self.table.columns) <= options.max_width + apart:
+        narrow = options.is_terminal or "COLUMNS" in os.environ
+        room = options.max_width if narrow else math.inf
+        if sum([*whole, *numbers]) + apart * len(self.table.columns) <= room + apart:
             for column, width in zip(names, whole, strict=True):
                 column.min_width, column.no_wrap = width, True  # what stands above numbers folds
         needed = sum((column.min_width or 0) + apart for column in self.table.columns)

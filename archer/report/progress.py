@@ -29,11 +29,14 @@ EVERY_SECONDS = 60.0  # a log gets a line on how far everything is
 
 @contextmanager
 def watch(plan: Plan, enabled: bool = True) -> Iterator[Show]:
-    """A function to call with every event. Bars on a terminal; else lines, fit for a log."""
+    """A function to call with every event. Bars on a terminal; else lines, fit for a log.
+
+    rich shows no bars at all on a terminal that cannot move its cursor (TERM=dumb).
+    """
     console = Console(stderr=True)
     if not enabled:
         yield lambda event: None
-    elif console.is_terminal:
+    elif console.is_terminal and not console.is_dumb_terminal:
         with _Board(console) as board:
             yield _Bars(plan, board).show
     else:

@@ -64,7 +64,7 @@ class ShapeError(ValueError):
     """Shapes that do not fit an operation; the message says which."""
 
 
-def show_shape(shape: Shape) -> str:
+def show_shape(shape: tuple[str, ...]) -> str:
     """The shape as authors know it: [C, d_v]."""
     return "[" + ", ".join("C" if dim in TOKEN_DIMS else dim for dim in shape) + "]"
 

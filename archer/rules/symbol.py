@@ -64,6 +64,13 @@ class Symbol:
     def __init__(self, tracer: Tracer, index: int, rank: int) -> None:
         self.tracer, self.index, self.rank = tracer, index, rank
 
+    def __repr__(self) -> str:
+        """For an author who prints: its name, if it has one, and its shape."""
+        node = self.tracer.builder.nodes[self.index]
+        named = node.op in ("input", "size", "const")
+        name = str(node.attr) if named else "tensor" if self.rank else "scalar"
+        return f"{name} {ops.show_shape(self.dims[2 - self.rank :])}" if self.rank else name
+
     # -- what an author may ask about it -------------------------------------------------------
 
     @property

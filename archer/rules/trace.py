@@ -2,6 +2,7 @@
 
 import ast
 import difflib
+import inspect
 import linecache
 import re
 from collections.abc import Callable
@@ -137,14 +138,16 @@ def _run(
     except RuleError:
         raise
     except (Exception, SystemExit) as error:
-        trace_back = error.__traceback__
+        trace_back, hint = error.__traceback__, ""
+        if isinstance(error, TypeError) and trace_back and not trace_back.tb_next:  # the call's own
+            names = ", ".join(inspect.signature(getattr(Rule, hook)).parameters)
+            hint = f"; it is called as {hook}({names})"
         while trace_back is not None:
             if trace_back.tb_frame.f_code.co_filename == tracer.file:
                 line = trace_back.tb_lineno
             trace_back = trace_back.tb_next
-        message = (
-            f"{hook}: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
-        )
+        said = f"{str(error).splitlines()[0] if str(error) else ''}{hint}"
+        message = f"{hook}: {type(error).__name__}: {said}"
         raise RuleError(message, check="hooks run", line=line, file=tracer.file) from error
 
 

@@ -52,6 +52,15 @@ def test_a_log_gets_one_line_per_population(plan, capsys):
     ]
 
 
+def test_a_terminal_that_cannot_move_its_cursor_gets_lines_too(plan, capsys, monkeypatch):
+    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setenv("FORCE_COLOR", "1")  # taken for a terminal, as one would be
+    with progress.watch(plan) as show:
+        for event in events():
+            show(event)
+    assert "[2/2]" in capsys.readouterr().err
+
+
 def test_a_diverged_population_says_so(plan, capsys):
     with progress.watch(plan) as show:
         show(Event(0, 0, "results", results=(MemberResult(status="diverged", seconds=0.2),)))

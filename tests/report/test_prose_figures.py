@@ -24,6 +24,12 @@ def average_by_seed(record: str) -> pd.DataFrame:
     return scores.pivot_table(values="accuracy", index="seed", columns="rule")
 
 
+def scores_by_task(record: str, task: str) -> pd.DataFrame:
+    trials = pd.read_csv(ROOT / "records" / record / "trials.csv.gz")
+    scores = task_scores(select(trials, "strict"))
+    return scores[scores["task"] == task].pivot_table("accuracy", "seed", "rule")
+
+
 @pytest.mark.parametrize("baseline", ["delta", "gated_delta"])
 def test_what_is_said_of_the_search_s_best_rule_on_core(baseline: str) -> None:
     seeds = average_by_seed("2026-11-22-core-search-best")
@@ -55,6 +61,42 @@ def test_what_fresh_seeds_say_of_it() -> None:
             assert f"{interval} over `{name}`" in text
             assert f"p = {wanted[name]:.1g}" in text.split(interval)[1][:200]
     assert (seeds[BEST] > seeds["gated_delta"]).all()
+
+
+def test_which_tasks_fresh_seeds_settle() -> None:
+    """Every difference that the record's own report settles stands in the log."""
+    report = read("records/2026-11-22-core-search-best-fresh-seeds/report.md")
+    settled = [line for line in report.splitlines() if "| different |" in line and " t |" in line]
+    assert len(settled) == 2
+    log = read("LOG.md").split("Task by task", 1)[1].split("\n- **")[0]
+    for line in settled:
+        d, low, high, p = (cell.strip() for cell in line.split("|")[8:12])
+        change = f"{float(d):+.3f}, {float(low):.3f} to {float(high):.3f}, p = {float(p):.2g}"
+        assert change in log
+    scores = scores_by_task("2026-11-22-core-search-best-fresh-seeds", "fuzzy-in-context-recall")
+    differences = scores[BEST] - scores["gated_delta"]
+    found = stats.ttest_1samp(differences, 0)
+    change = told(differences, found).replace(" (", ", ").rstrip(")")
+    assert f"{change}, p = {2 * found.pvalue:.2g}" in log
+
+
+def test_what_lifts_the_promoted_rules() -> None:
+    record = "2026-11-22-core-search-promoted"
+    compress = scores_by_task(record, "compression")
+    fuzzy = scores_by_task(record, "fuzzy-in-context-recall")
+    gains = {
+        task: frame.drop(columns=list(BASELINES)).sub(frame["delta"], axis=0).mean()
+        for task, frame in (("Compress", compress), ("Fuzzy Recall", fuzzy))
+    }
+    text = read("rules/README.md")
+    low, high = gains["Compress"].min(), gains["Compress"].max()
+    assert f"{low:+.3f} to {high:+.3f} on Compress" in text
+    more = gains["Fuzzy Recall"][gains["Fuzzy Recall"] > gains["Compress"]]
+    assert len(more) == 5
+    assert (
+        f"The first five gain more on Fuzzy Recall ({more.min():+.3f} to {more.max():+.3f})" in text
+    )
+    assert compress.drop(columns=list(BASELINES)).T.drop_duplicates().shape[0] == 3
 
 
 def test_what_the_promoted_rules_reach() -> None:
@@ -129,3 +171,21 @@ def test_what_is_said_of_long_sequences() -> None:
     )
     assert f"`gated_delta` still answers {a} of the probes" in readme
     assert f"`delta` {b}, `momentum` {c} and `adam` {d}" in readme
+
+
+def test_the_norms_of_memories_on_long_sequences() -> None:
+    text = read("docs/lengths.md")
+    for record, name in (
+        ("2026-11-22-long-sequences-core-h200", "`{}`"),
+        ("2026-11-22-long-sequences-adam-eps-core-h200", "`{}`, eps = 0.01"),
+    ):
+        found = pd.read_csv(ROOT / "records" / record / "lengths.csv")
+        found = found[(found["quantity"] == "memory") & (found["bindings"] == "renewed")]
+        found = found[found["layer"] == 0].groupby(["rule", "position"])["value"].mean()
+        for rule in found.index.levels[0]:
+            (line,) = (
+                row for row in text.splitlines() if row.startswith(f"| {name.format(rule)} |")
+            )
+            norms = (found[rule, position] for position in (1024, 65536))
+            first, last = (f"{norm:.1f}" if norm < 10 else f"{norm:.0f}" for norm in norms)
+            assert line.endswith(f"| {first} to {last} |"), rule

@@ -146,7 +146,14 @@ BAD = {
         WRITE + "    return S + undefined  # here", "hooks run", "NameError: name 'undefined'"
     ),
     "a hook with another signature": Bad(
-        "def gate(self, U):  # here\n    return U", "hooks run", "takes 2 positional arguments"
+        "def gate(self, U):  # here\n    return U",
+        "hooks run",
+        "but 3 were given; it is called as gate(self, U, p)",
+    ),
+    "a hook without its slots": Bad(
+        "def write(self, S, dS, p):  # here\n    return S + dS",
+        "hooks run",
+        "it is called as write(self, S, dS, slots, p)",
     ),
     "a hook that leaves": Bad(WRITE + "    raise SystemExit(3)  # here", "hooks run", "SystemExit"),
     "endless recursion": Bad(
@@ -244,6 +251,14 @@ def test_bad_file(name: str) -> None:
     assert (caught.value.check, caught.value.line) == (check, line)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_what_a_hook_prints_are_names_and_shapes(
+    rule_file: Body, capsys: pytest.CaptureFixture[str]
+) -> None:
+    body = "def gate(self, U, p):\n    print(U, U.shape, U.sum(-1), 2 * p.step)\n    return U"
+    load_graph(str(rule_file(body)))
+    assert capsys.readouterr().out == "U [C, d_v] (C, d_v) tensor [C] scalar\n"
 
 
 def test_syntax_error(rule_file: Body) -> None:

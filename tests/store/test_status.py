@@ -61,8 +61,11 @@ def test_status_tells_done_running_and_failed_with_reasons(tmp_path, status):
     assert f"best accuracy so far, on validation data: {column} 0.333\n" in at_work
     assert f" on {socket.gethostname()}, archer " in at_work
     assert re.search(rf", at work, last sign of life {MOMENT}$", at_work.rstrip())
+    held = "running: held by a command at work; on a CPU also what waits there for a worker"
+    assert held in at_work.splitlines()
     code, ended, _ = status(tmp_path)
     assert "3 of 6 trials done, 0 running, 1 failed, 2 waiting" in ended
+    assert held not in ended
     assert re.search(rf", ended {MOMENT}$", ended.rstrip())
 
 
