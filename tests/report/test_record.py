@@ -377,7 +377,44 @@ def without_environment(folder):
     (folder / "environment.json").unlink()
 
 
+def with_a_cell(column, value):
+    def damage(folder):
+        frame = pd.read_csv(folder / "trials.csv.gz").astype({column: object})
+        frame.loc[0, column] = value
+        (folder / "trials.csv.gz").write_bytes(zipped(frame.to_csv(index=False)))
+
+    return damage
+
+
+def with_run(**change):
+    def damage(folder):
+        run = json.loads((folder / "environment.json").read_text())["runs"][0] | change
+        (folder / "environment.json").write_text(json.dumps({"runs": [run]}))
+
+    return damage
+
+
+def plan_of_lists(folder):
+    plan = json.loads((folder / "plan.json").read_text())
+    (folder / "plan.json").write_text(json.dumps(plan | {"settings": [[]]}))
+
+
+def without_a_start(folder):
+    frame = pd.read_csv(folder / "trials.csv.gz").drop(columns="knob.mu")
+    frame["learned.mu.layer0.head0"] = 0.5
+    (folder / "trials.csv.gz").write_bytes(zipped(frame.to_csv(index=False)))
+
+
 BAD = {
+    with_a_cell("test_accuracy", "x"): "than numbers in the column 'test_accuracy'",
+    with_a_cell("seconds", "inf"): "than numbers in the column 'seconds'",
+    with_a_cell("knob.mu", "9" * 400): "than numbers in the column 'knob.mu'",
+    with_a_cell("seed", ""): "are not those of plan.json",
+    with_a_cell("task", ""): "has a row of an unknown task",
+    without_a_start: "lacks the column 'knob.mu'",
+    plan_of_lists: "are not those of plan.json",
+    with_run(versions=5): "environment.json lacks 'runs'",
+    with_run(card=5): "environment.json lacks 'runs'",
     without_column: "lacks the column 'validation_accuracy'",
     without_a_row: "are not those of plan.json (35 rows, 36 promised)",
     without_a_setting: "are not those of plan.json (30 rows, 36 promised)",
