@@ -65,10 +65,11 @@ class Trial:
     def _mathematics(self) -> str:
         if isinstance(self.rule, Peer):
             return self.rule.rule_hash
-        texts = {name: self._knob_text(name, value) for name, value in self.knobs}
+        texts = {name: self.knob_text(name, value) for name, value in self.knobs}
         return rule_hash(self.rule, texts, self.learn)
 
-    def _knob_text(self, name: str, value: float) -> str:
+    def knob_text(self, name: str, value: float) -> str:
+        """A knob's value, and of one that is learned what it may come to."""
         if name not in self.learn:
             return repr(value)
         spec = self.rule.knob(name)

@@ -70,7 +70,15 @@ def _room(waiting: Sequence[Population]) -> int:
 
     In chunks of one token a few members of a rule with slots want tens of gigabytes.
     """
-    return max(ROOM, *(2 * memory(population, "cuda") for population in waiting))
+    return max([ROOM, *(2 * _step(population) for population in waiting)])
+
+
+def _step(population: Population) -> int:
+    """Bytes; 0 of a layer that cannot be made."""
+    try:
+        return memory(population, "cuda")
+    except Exception:  # its training will say so, and other rows go on
+        return 0
 
 
 def tiny(population: Population) -> Population:

@@ -11,7 +11,7 @@ from archer.report.csv_file import read_csv
 NEEDED = (
     *("rule", "row", "task", "setting", "seed", "lr", "weight_decay", "status", "identical_to"),
     *("test_accuracy", "validation_accuracy", "validation_perplexity", "protocol", "preset"),
-    *("chunk_size", "seconds", "trial"),
+    *("chunk_size", "seconds", "trial", "reason"),
 )
 
 

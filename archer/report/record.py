@@ -47,7 +47,7 @@ class Record:
                 f"knows {AT_CHOSEN_RATES}): update Archer"
             )
         runs = read_json(folder / "environment.json").get("runs")
-        if not isinstance(runs, list) or not all(isinstance(run, dict) for run in runs):
+        if not isinstance(runs, list) or not all(map(_is_run, runs)):
             raise ArcherError(f"{folder / 'environment.json'} lacks 'runs': the record is damaged")
         return Record(plan, runs, read_text(folder / "command.txt").splitlines())
 
@@ -57,7 +57,10 @@ class Record:
             raise ArcherError(f"{folder}: trials.csv lacks the column {lost[0]!r}: it is damaged")
         if trials["protocol"].nunique() > 1:
             raise ArcherError(f"{folder}: trials.csv mixes two protocols; one table holds one")
-        rules, settings = list(trials["rule"].unique()), set(trials["setting"])
+        rules, settings = (
+            list(trials["rule"].unique()),
+            sorted(map(str, trials["setting"].unique())),
+        )
         rates, promised = self._rates(folder), int(self.plan["trials"])
         place = ["setting", "seed"] if rates else PLACE
         twice = trials.duplicated(["rule", *place])
@@ -66,7 +69,7 @@ class Record:
             twice.any()
             or len(trials) != promised
             or rules != list(self.plan["rules"])
-            or settings != set(self.plan["settings"])
+            or settings != sorted(map(str, self.plan["settings"]))
             or len(places) * len(rules) != promised
             or (rates and not at_their_rates(trials, rates))
             or int((trials["status"] == MISSING).sum()) != int(self.plan["missing"])
@@ -142,6 +145,13 @@ def missing(trials: pd.DataFrame) -> list[str]:
             f"missing: {len(part)} of {len(every)} trials of `{rule}` on {COLUMNS[str(task)]}"
         )
     return found
+
+
+def _is_run(run: object) -> bool:
+    if not isinstance(run, dict):
+        return False
+    kinds = {"card": dict, "versions": dict, "commit": str}
+    return all(isinstance(run.get(name), kind | None) for name, kind in kinds.items())
 
 
 def _run(run: Mapping[str, Any]) -> str:

@@ -20,6 +20,7 @@ from archer.report.proposed import Proposed, read_proposed
 from archer.report.reading import chosen_baseline, disagreement, read_table
 from archer.report.record import check_record
 from archer.report.stated import Expects, read_expects
+from archer.report.trial_columns import check_columns
 from archer.rules.load import row_name
 from archer.stats import cell_summary
 from archer.stats import compare as compare_rules
@@ -63,12 +64,14 @@ class Study(Scored):
         if trials is None:
             raise ArcherError(f"{folder} holds no trials.csv; give a folder `archer bench` wrote")
         check_record(folder, trials)
-        own = read_own_rules(folder, trials["rule"].unique()) if "rule" in trials else {}
+        baseline = chosen_baseline(trials, against)
+        check_columns(folder, trials)
+        own = read_own_rules(folder, trials["rule"].unique())
         expects = {name: rule.expects for name, rule in own.items() if rule.expects}
         study = Study(
             trials,
             no_curves() if curves is None else curves,
-            chosen_baseline(trials, against),
+            baseline,
             expects=expects | read_expects(folder),
             proposed=read_proposed(folder),
             own=own,

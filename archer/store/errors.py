@@ -1,5 +1,6 @@
 """What a database says, in one line for users."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -19,9 +20,16 @@ HINTS = {
 
 @contextmanager
 def told(where: str) -> Iterator[None]:
-    """Database errors inside become ArcherError; those that only a bug can cause pass."""
+    """Database errors inside become ArcherError; those that only a bug can cause pass.
+
+    So does JSON that cannot be read: a database does not look at the text that it holds.
+    """
     try:
         yield
+    except json.JSONDecodeError as error:
+        raise ArcherError(
+            f"{where} is damaged (what is written there is not JSON): move it away to begin anew"
+        ) from error
     except DBAPIError as error:
         if isinstance(error, IntegrityError):
             raise

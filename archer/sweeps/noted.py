@@ -66,9 +66,10 @@ def noted(store: Store) -> list[Noted]:
         if not inspect(connection).has_table(sweeps.name):
             return []
         rows = connection.execute(select(sweeps).order_by(sweeps.c.id)).all()
-    return [
-        Noted(row.id, sweep_from_json(json.loads(row.sweep)), _points(row.points)) for row in rows
-    ]
+        return [
+            Noted(row.id, sweep_from_json(json.loads(row.sweep)), _points(row.points))
+            for row in rows
+        ]
 
 
 def _points(text: str) -> tuple[Point, ...]:

@@ -106,7 +106,7 @@ def plan_sweep(
         chunk_sizes,
         chosen.chunk_size,
         search=search is not None,
-        head_size=chosen.dim // chosen.heads,
+        head_size=chosen.dim // max(1, chosen.heads),  # no heads are refused below
     )
     on_gpu = device == "cuda"
     exact = precision or ("bf16" if on_gpu else "fp32")

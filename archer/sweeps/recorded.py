@@ -12,6 +12,7 @@ from archer.errors import ArcherError
 from archer.report.csv_file import read_csv
 from archer.report.record import MISSING
 from archer.report.record_file import read_json, read_text
+from archer.report.trial_columns import check_columns
 from archer.sweeps.described import points_from_json, sweep_from_json
 from archer.sweeps.noted import Noted
 from archer.sweeps.points import once
@@ -19,6 +20,7 @@ from archer.sweeps.points import once
 PLAN = "sweep.json"
 FORMAT = 1
 PLACE = ["point", "setting", "lr", "weight_decay", "seed"]
+Place = tuple[str, str, float, float, int]
 NEEDED = (
     *("rule", "task", *PLACE, "trial", "status", "device", "seconds", "protocol"),
     *("validation_accuracy", "validation_perplexity", "test_accuracy", "test_plain_accuracy"),
@@ -70,7 +72,8 @@ def load_record(folder: Path) -> SweepRecord:
         found = Noted(0, sweep, points_from_json(plan["points"]))
         told = {name: int(plan[name]) for name in ("trials", "missing", "untold")}
         trained = [f"{run['run']} {run['started']} {run['trials']}" for run in runs or ()]
-    except (KeyError, TypeError, ValueError) as error:
+        places = _places(found)
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise ArcherError(f"{folder / PLAN} is damaged: {error!r}") from None
     if not trained:
         raise ArcherError(f"{folder / 'environment.json'} lacks 'runs': the record is damaged")
@@ -78,25 +81,28 @@ def load_record(folder: Path) -> SweepRecord:
         trials = read_csv(folder / "trials.csv.gz")
     except FileNotFoundError:
         raise ArcherError(f"{folder} holds no trials.csv.gz: it is no whole record") from None
-    _check(folder, trials, found, told)
+    _check(folder, trials, places, told)
     commands = read_text(folder / "command.txt").splitlines()
     return SweepRecord(found, trials, plan, runs or [], commands)
 
 
-def _check(folder: Path, trials: pd.DataFrame, found: Noted, told: Mapping[str, int]) -> None:
+def _check(
+    folder: Path, trials: pd.DataFrame, needed: list[Place], told: Mapping[str, int]
+) -> None:
     """Raises ArcherError unless there is just what a plan of the sweep has."""
     if lost := [name for name in NEEDED if name not in trials]:
         raise ArcherError(f"{folder}: trials.csv.gz lacks the column {lost[0]!r}: it is damaged")
     places = list(trials[PLACE].itertuples(index=False, name=None))
     missing = int((trials["status"] == MISSING).sum())
-    if places != _places(found) or told["trials"] != len(trials) or told["missing"] != missing:
+    if places != needed or told["trials"] != len(trials) or told["missing"] != missing:
         raise ArcherError(
             f"{folder}: its trials are not those of {PLAN} ({len(trials)} rows, {told['trials']} "
             "promised): the record is damaged"
         )
+    check_columns(folder, trials)
 
 
-def _places(found: Noted) -> list[tuple[str, str, float, float, int]]:
+def _places(found: Noted) -> list[Place]:
     """Point, setting, lr, weight decay and seed of every row, in their order."""
     design = found.sweep.design
     points = once([*found.points, found.sweep.reference])

@@ -69,6 +69,28 @@ def test_all_but_the_first_are_warmed_new_kernels_first(monkeypatch):
     assert made == [first + rest, 3, "closed"]
 
 
+def test_one_population_has_nothing_to_be_warmed(monkeypatch):
+    monkeypatch.setattr(warm, "Pool", lambda *_, **__: pytest.fail("started"))
+    monkeypatch.setattr("torch.cuda.mem_get_info", lambda: (2**40, 2**40))
+    plan = make_plan([builtin_graph("delta")], smoke().only(["memorization"]), seeds=2)
+    assert len(plan.populations) == 1
+    with warming(plan.populations, "cuda"):
+        pass
+
+
+def _no_such_layer(*_: object) -> int:
+    raise ValueError("head_dim must be a multiple of 8")
+
+
+def test_a_layer_that_cannot_be_made_is_left_to_its_training(monkeypatch):
+    """Other rows go on: docs/peers.md."""
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(4)))
+    monkeypatch.setattr("torch.cuda.mem_get_info", lambda: (2**40, 2**40))
+    monkeypatch.setattr(warm, "memory", _no_such_layer)
+    plan = make_plan([builtin_graph("delta")], smoke())
+    assert warm._most([tiny(population) for population in plan.populations]) == 3
+
+
 def test_fewer_are_warmed_at_a_time_where_each_wants_much_memory(monkeypatch):
     """A state per token, in three members: some 60 GiB a process, of 141 here."""
     monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(64)))

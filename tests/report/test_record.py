@@ -216,6 +216,35 @@ def test_one_table_holds_one_protocol_one_preset_and_one_way(folder, tmp_path):
     assert Study.load(made).protocol == "mad-lab"
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "said"),
+    [
+        ({"knobs": Knobs({"momentum.mu": 0.7})}, {}, r"\(knob mu 0.7 and 0.9\)"),
+        ({"knobs": Knobs(learn=("momentum.mu",))}, {}, r"\(knob mu 0.9 learned in .* and 0.9\)"),
+        ({}, {"precision": "bf16"}, r"\(precision fp32 and bf16\)"),
+        ({"preset": replace(smoke(), heads=2)}, {}, r"\(heads 2 and 1\)"),
+    ],
+)
+@pytest.mark.parametrize("apart", ["tasks", "seeds"])
+def test_two_ways_are_told_also_where_they_share_no_place(tmp_path, first, second, said, apart):
+    there, recall = tmp_path / "mine", ("in-context-recall",)
+    other = {"tasks": ("noisy-in-context-recall",)} if apart == "tasks" else {"first_seed": 2}
+    train(there, planned("momentum", tasks=recall, **first))
+    train(there, planned("momentum", **{"tasks": recall} | other | second))
+    with pytest.raises(ArcherError, match=f"momentum was run in two ways {said}"):
+        make_record(there, out=tmp_path)
+    assert make_record(there, out=tmp_path, choice=Choice(runs=(1,))).folder.is_dir()
+
+
+def test_trainings_of_one_protocol_stand_beside_those_of_the_other(tmp_path):
+    """One training serves both, whichever first asked for it."""
+    there = tmp_path / "mine"
+    train(there, planned("delta", protocol="mad-lab"))
+    train(there, planned("delta", "momentum"))
+    made = make_record(there, out=tmp_path, choice=Choice(protocol="strict")).folder
+    assert Study.load(made).rules == ["delta", "momentum"]
+
+
 def test_rules_come_in_the_order_asked_for(folder, tmp_path):
     choice = Choice(rules=("momentum", "delta"), tasks=("memorization", "in-context-recall"))
     made = make_record(folder, out=tmp_path, choice=choice).folder
@@ -348,7 +377,44 @@ def without_environment(folder):
     (folder / "environment.json").unlink()
 
 
+def with_a_cell(column, value):
+    def damage(folder):
+        frame = pd.read_csv(folder / "trials.csv.gz").astype({column: object})
+        frame.loc[0, column] = value
+        (folder / "trials.csv.gz").write_bytes(zipped(frame.to_csv(index=False)))
+
+    return damage
+
+
+def with_run(**change):
+    def damage(folder):
+        run = json.loads((folder / "environment.json").read_text())["runs"][0] | change
+        (folder / "environment.json").write_text(json.dumps({"runs": [run]}))
+
+    return damage
+
+
+def plan_of_lists(folder):
+    plan = json.loads((folder / "plan.json").read_text())
+    (folder / "plan.json").write_text(json.dumps(plan | {"settings": [[]]}))
+
+
+def without_a_start(folder):
+    frame = pd.read_csv(folder / "trials.csv.gz").drop(columns="knob.mu")
+    frame["learned.mu.layer0.head0"] = 0.5
+    (folder / "trials.csv.gz").write_bytes(zipped(frame.to_csv(index=False)))
+
+
 BAD = {
+    with_a_cell("test_accuracy", "x"): "than numbers in the column 'test_accuracy'",
+    with_a_cell("seconds", "inf"): "than numbers in the column 'seconds'",
+    with_a_cell("knob.mu", "9" * 400): "than numbers in the column 'knob.mu'",
+    with_a_cell("seed", ""): "are not those of plan.json",
+    with_a_cell("task", ""): "has a row of an unknown task",
+    without_a_start: "lacks the column 'knob.mu'",
+    plan_of_lists: "are not those of plan.json",
+    with_run(versions=5): "environment.json lacks 'runs'",
+    with_run(card=5): "environment.json lacks 'runs'",
     without_column: "lacks the column 'validation_accuracy'",
     without_a_row: "are not those of plan.json (35 rows, 36 promised)",
     without_a_setting: "are not those of plan.json (30 rows, 36 promised)",

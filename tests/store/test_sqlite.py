@@ -118,6 +118,31 @@ def test_an_address_that_leads_nowhere_is_refused_in_one_line(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("column", "use"),
+    [
+        ("trials.trial", status),
+        ("trials.result", lambda store: store.results(ids_of(*small_plan().populations))),
+        ("plans.rows", Store.plans),
+        ("runs.environment", Store.runs),
+        ("populations.members", Store.populations),
+    ],
+)
+def test_text_that_was_damaged_inside_a_sound_file_costs_one_line(tmp_path, column, use):
+    plan = small_plan()
+    with open_store(tmp_path) as store, store.begin(plan, "cpu") as run:
+        store.keep(plan.populations)
+        run.claim(plan.populations[0])
+        run.finish(results_of(plan.populations[0]))
+    table, _, name = column.partition(".")
+    with sqlite3.connect(tmp_path / STORE_FILE) as connection:
+        connection.execute(f"UPDATE {table} SET {name} = '{{' WHERE {name} IS NOT NULL")
+    connection.close()
+    with open_store(tmp_path) as store, pytest.raises(ArcherError, match="is damaged") as told:
+        use(store)
+    assert "\n" not in str(told.value)
+
+
 def test_looking_makes_nothing(tmp_path):
     with pytest.raises(ArcherError, match="no store there; `archer bench --out DIR` makes one"):
         open_store(tmp_path, create=False)

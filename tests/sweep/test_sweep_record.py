@@ -277,7 +277,29 @@ def without_a_column(folder):
     trials.drop(columns="point").to_csv(folder / "trials.csv.gz", index=False)
 
 
+def with_cells(column, value):
+    def damage(folder):
+        trials = pd.read_csv(folder / "trials.csv.gz")
+        trials[column] = value
+        trials.to_csv(folder / "trials.csv.gz", index=False)
+
+    return damage
+
+
+def swept(**change):
+    def edit(plan):
+        first = plan["sweep"]["swept"][0] | change
+        return plan | {"sweep": plan["sweep"] | {"swept": [first]}}
+
+    return edited("sweep.json", edit)
+
+
 BAD = {
+    "words": (with_cells("validation_accuracy", "x"), "than numbers in the column 'validation_acc"),
+    "endless": (with_cells("seconds", "9" * 400), "than numbers in the column 'seconds'"),
+    "task": (with_cells("task", "x"), "a row of an unknown task, 'x'"),
+    "name": (swept(name=None), "sweep.json is damaged"),
+    "default": (swept(default=None), "sweep.json is damaged"),
     "newer": (edited("sweep.json", lambda p: p | {"format": 2}), "has format 2, this Archer knows"),
     "points": (edited("sweep.json", lambda p: p | {"points": p["points"][1:]}), "are not those of"),
     "plan": (edited("sweep.json", lambda p: p | {"sweep": {}}), "sweep.json is damaged"),

@@ -6,6 +6,7 @@ import pytest
 from archer.errors import ArcherError
 from archer.rules.load import builtin_graph
 from archer.rules.peer import parse_peer
+from archer.sweeps.plan import plan_sweep
 from archer.sweeps.points import axes, grid, reference
 from archer.sweeps.values import read_swept
 
@@ -109,6 +110,11 @@ def test_a_mistake_costs_one_clear_line(text, said):
     with pytest.raises(ArcherError, match=said) as refused:
         read(text)
     assert "\n" not in str(refused.value)
+
+
+def test_no_heads_cost_one_clear_line():
+    with pytest.raises(ArcherError, match="heads is 0; it must be at least 1"):
+        plan_sweep("momentum", set=["momentum.mu=0.5"], preset="smoke", heads=0)
 
 
 def test_mistakes_between_options():

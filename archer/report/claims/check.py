@@ -56,9 +56,11 @@ def _details(folder: Path) -> Details:
     trials = next((p for n in ("trials.csv", "trials.csv.gz") if (p := folder / n).is_file()), None)
     if trials is not None:
         from archer.report.record import check_record  # loads torch, which a table does not need
+        from archer.report.trial_columns import check_columns
 
         frame = _frame(trials)
         check_record(folder, frame)
+        check_columns(folder, frame)
         found = from_trials(frame)
     return replace(found, cells=from_cells(_frame(cells))) if cells.is_file() else found
 
