@@ -1,6 +1,7 @@
 """The command line: what it prints, its exit codes, and that mistakes cost one clear line."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -60,6 +61,7 @@ def test_help_is_there_for_every_command_with_an_example(archer):
         found = archer(name, "--help")
         assert found.code == 0
         assert f"Example: archer {name}" in found.out
+        assert not re.search(r"None\b|default: \)", found.out), "what is left out has no value"
 
 
 def test_help_answers_at_once_as_it_waits_for_no_library():

@@ -6,17 +6,18 @@ Heavy imports are inside: `archer --help` must not wait for torch.
 from pathlib import Path
 from typing import Annotated, Literal
 
-from tyro.conf import UseAppendAction, arg
+from tyro.conf import UseAppendAction
 
 from archer.cli.assignments import knob_values
 from archer.cli.given import check_record, check_workers
+from archer.cli.option import arg
 
 
 def bench(
     rules: Annotated[
         tuple[str, ...],
         arg(
-            metavar="RULE",
+            metavar="[RULE ...]",
             help="built-in names, rule files, attention, or 'fla:NAME(option=value)'; "
             "default: all eight rules",
         ),
@@ -49,7 +50,9 @@ def bench(
         arg(help="strict selects on validation data; mad-lab on test data, as published"),
     ] = "strict",
     device: Annotated[Literal["auto", "cpu", "cuda"], arg(help="where to train")] = "auto",
-    heads: Annotated[int | None, arg(help="heads per mixer; default: the preset's, 1")] = None,
+    heads: Annotated[
+        int | None, arg(metavar="N", help="heads per mixer; default: the preset's, 1")
+    ] = None,
     output_gate: Annotated[
         bool, arg(help="multiply the memory's output by silu(x W), as fla's GatedDeltaNet does")
     ] = False,
@@ -65,12 +68,18 @@ def bench(
         arg(metavar="RULE.KNOB", help="train a knob; may be repeated"),
     ] = (),
     precision: Annotated[
-        Literal["fp32", "bf16"] | None, arg(help="default: bf16 on a GPU, fp32 elsewhere")
+        Literal["fp32", "bf16"] | None,
+        arg(metavar="{fp32,bf16}", help="default: bf16 on a GPU, fp32 elsewhere"),
     ] = None,
-    workers: Annotated[int | None, arg(help="processes on a CPU; default: one per core")] = None,
+    workers: Annotated[
+        int | None, arg(metavar="N", help="processes on a CPU; default: one per core")
+    ] = None,
     out: Annotated[
         Path | None,
-        arg(help="folder for the files; default: results/PRESET, or results/PRESET-chosen-rates"),
+        arg(
+            metavar="DIR",
+            help="folder for the files; default: results/PRESET, or results/PRESET-chosen-rates",
+        ),
     ] = None,
     store: Annotated[
         str | None,

@@ -6,9 +6,10 @@ Heavy imports are inside: `archer --help` must not wait for torch.
 from pathlib import Path
 from typing import Annotated, Literal
 
-from tyro.conf import UseAppendAction, arg
+from tyro.conf import UseAppendAction
 
 from archer.cli.assignments import assignment
+from archer.cli.option import arg
 
 
 def data(
@@ -23,7 +24,9 @@ def data(
     split: Annotated[
         Literal["train", "validation", "test"], arg(help="which of the three streams")
     ] = "train",
-    n: Annotated[int | None, arg(help="instances; default: the setting's own number")] = None,
+    n: Annotated[
+        int | None, arg(metavar="N", help="instances; default: the setting's own number")
+    ] = None,
     seed: Annotated[int, arg(help="seed; 0 is the protocol's")] = 0,
 ) -> None:
     """Write a task's data as arrays `inputs` and `targets` (int32, -100 = not scored).

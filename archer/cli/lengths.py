@@ -4,9 +4,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from tyro.conf import arg
-
 from archer.cli.given import check_record
+from archer.cli.option import arg
 from archer.errors import ArcherError
 
 if TYPE_CHECKING:
@@ -23,14 +22,21 @@ def lengths(
     sequences: Annotated[int, arg(help="sequences of each kind")] = 16,
     since: Annotated[int, arg(help="position from which growth is counted")] = 1024,
     setting: Annotated[
-        str | None, arg(help="of in-context recall, if several were trained; default: the baseline")
+        str | None,
+        arg(
+            metavar="SETTING",
+            help="of in-context recall, if several were trained; default: the baseline",
+        ),
     ] = None,
     rules: Annotated[
         tuple[str, ...], arg(metavar="RULE [RULE ...]", help="only these, in this order")
     ] = (),
-    preset: Annotated[str | None, arg(help="which, if the store holds several")] = None,
+    preset: Annotated[
+        str | None, arg(metavar="PRESET", help="which, if the store holds several")
+    ] = None,
     protocol: Annotated[
-        Literal["strict", "mad-lab"] | None, arg(help="which, if the store holds both")
+        Literal["strict", "mad-lab"] | None,
+        arg(metavar="{strict,mad-lab}", help="which, if the store holds both"),
     ] = None,
     runs: Annotated[
         tuple[int, ...], arg(metavar="N [N ...]", help="only what these runs asked for")
@@ -40,7 +46,8 @@ def lengths(
     ] = None,
     device: Annotated[Literal["auto", "cpu", "cuda"], arg(help="where to compute")] = "auto",
     out: Annotated[
-        Path | None, arg(help="folder of the record; default: results/lengths-NAME, NAME of DIR")
+        Path | None,
+        arg(metavar="DIR", help="folder of the record; default: results/lengths-NAME, NAME of DIR"),
     ] = None,
     from_: Annotated[
         Path | None,

@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from tyro.conf import UseAppendAction, arg
+from tyro.conf import UseAppendAction
 
+from archer.cli.option import arg
 from archer.errors import ArcherError
 
 if TYPE_CHECKING:
@@ -19,12 +20,16 @@ def record(
     /,
     *,
     name: Annotated[
-        str | None, arg(help="the record is OUT/DATE-NAME; default: the preset's name")
+        str | None,
+        arg(metavar="NAME", help="the record is OUT/DATE-NAME; default: the preset's name"),
     ] = None,
     out: Annotated[Path, arg(help="folder of records")] = Path("records"),
-    preset: Annotated[str | None, arg(help="which, if the store holds several")] = None,
+    preset: Annotated[
+        str | None, arg(metavar="PRESET", help="which, if the store holds several")
+    ] = None,
     protocol: Annotated[
-        Literal["strict", "mad-lab"] | None, arg(help="which, if the store holds both")
+        Literal["strict", "mad-lab"] | None,
+        arg(metavar="{strict,mad-lab}", help="which, if the store holds both"),
     ] = None,
     runs: Annotated[
         tuple[int, ...], arg(metavar="N [N ...]", help="only what these runs asked for")

@@ -6,9 +6,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from tyro.conf import UseAppendAction, arg
+from tyro.conf import UseAppendAction
 
 from archer.cli.given import check_record, refuse_unheeded
+from archer.cli.option import arg
 from archer.errors import ArcherError
 
 if TYPE_CHECKING:
@@ -31,7 +32,8 @@ def research(
     /,
     *,
     budget: Annotated[
-        int | None, arg(help="candidates to propose; default: 20, of manual the one it has")
+        int | None,
+        arg(metavar="N", help="candidates to propose; default: 20, of manual the one it has"),
     ] = None,
     proposer: Annotated[
         Literal["evolution", "llm", "manual"], arg(help="who proposes rules")
@@ -44,39 +46,61 @@ def research(
         int, arg(help="fresh seeds on which promoted rules are compared at the end; 0: none")
     ] = 5,
     batch: Annotated[int, arg(help="candidates of a generation, trained together")] = 2,
-    hours: Annotated[float | None, arg(help="limit of the search's working time")] = None,
-    gpu_hours: Annotated[float | None, arg(help="limit of its training time on a GPU")] = None,
-    dollars: Annotated[float | None, arg(help="limit of what a language model may cost")] = None,
+    hours: Annotated[
+        float | None, arg(metavar="HOURS", help="limit of the search's working time")
+    ] = None,
+    gpu_hours: Annotated[
+        float | None, arg(metavar="HOURS", help="limit of its training time on a GPU")
+    ] = None,
+    dollars: Annotated[
+        float | None, arg(metavar="USD", help="limit of what a language model may cost")
+    ] = None,
     control: Annotated[
-        Literal["random"] | None, arg(help="a random control beside it, with the same budget")
+        Literal["random"] | None,
+        arg(metavar="{random}", help="a random control beside it, with the same budget"),
     ] = None,
     seed: Annotated[int, arg(help="of the proposers' random choices")] = 0,
     device: Annotated[Literal["auto", "cpu", "cuda"], arg(help="where to train")] = "auto",
     precision: Annotated[
-        Literal["fp32", "bf16"] | None, arg(help="default: bf16 on a GPU, fp32 elsewhere")
+        Literal["fp32", "bf16"] | None,
+        arg(metavar="{fp32,bf16}", help="default: bf16 on a GPU, fp32 elsewhere"),
     ] = None,
-    out: Annotated[Path | None, arg(help="folder; default: results/research")] = None,
+    out: Annotated[
+        Path | None, arg(metavar="DIR", help="folder; default: results/research")
+    ] = None,
     store: Annotated[
         str | None, arg(metavar="URL", help="database; default: archer.db in the folder")
     ] = None,
     to: Annotated[Path | None, arg(metavar="FOLDER", help="of promote: where rules live")] = None,
-    model: Annotated[str | None, arg(help="of llm: the model's name at the server")] = None,
+    model: Annotated[
+        str | None, arg(metavar="NAME", help="of llm: the model's name at the server")
+    ] = None,
     base_url: Annotated[str | None, arg(metavar="URL", help="of llm: the server's address")] = None,
     key_env: Annotated[
-        str | None, arg(help="of llm: environment variable of the key; OPENAI_API_KEY")
+        str | None,
+        arg(metavar="NAME", help="of llm: environment variable of the key; OPENAI_API_KEY"),
     ] = None,
-    price_in: Annotated[float | None, arg(help="of llm: dollars per million input tokens")] = None,
+    price_in: Annotated[
+        float | None, arg(metavar="USD", help="of llm: dollars per million input tokens")
+    ] = None,
     price_out: Annotated[
-        float | None, arg(help="of llm: dollars per million output tokens")
+        float | None, arg(metavar="USD", help="of llm: dollars per million output tokens")
     ] = None,
-    tokens: Annotated[int | None, arg(help="of llm: limit of tokens in all")] = None,
-    max_tokens: Annotated[int | None, arg(help="of llm: longest answer in tokens")] = None,
+    tokens: Annotated[int | None, arg(metavar="N", help="of llm: limit of tokens in all")] = None,
+    max_tokens: Annotated[
+        int | None, arg(metavar="N", help="of llm: longest answer in tokens")
+    ] = None,
     answer: Annotated[
         Literal["tool", "json", "text"] | None,
-        arg(help="of llm: how it answers; by a tool call, the server's JSON mode, or as text"),
+        arg(
+            metavar="{tool,json,text}",
+            help="of llm: how it answers; by a tool call, the server's JSON mode, or as text",
+        ),
     ] = None,
     rule: Annotated[Path | None, arg(metavar="FILE", help="of manual: the rule file")] = None,
-    motivation: Annotated[str | None, arg(help="of manual: why it should work")] = None,
+    motivation: Annotated[
+        str | None, arg(metavar="TEXT", help="of manual: why it should work")
+    ] = None,
     expect: Annotated[
         UseAppendAction[tuple[str, ...]],
         arg(metavar="TASK=CHANGE", help="of manual: expected change; may be repeated"),

@@ -6,8 +6,7 @@ Heavy imports are inside: `archer --help` must not wait for torch.
 from pathlib import Path
 from typing import Annotated, Literal
 
-from tyro.conf import arg
-
+from archer.cli.option import arg
 from archer.errors import ArcherError
 
 
@@ -34,7 +33,8 @@ def report(
     *,
     against: Annotated[str | None, arg(metavar="RULE", help="baseline; default: delta")] = None,
     format: Annotated[
-        Literal["md", "html"] | None, arg(help="default: both, or what --out ends with")
+        Literal["md", "html"] | None,
+        arg(metavar="{md,html}", help="default: both, or what --out ends with"),
     ] = None,
     out: Annotated[Path | None, arg(metavar="FILE", help="file to write; default: in DIR")] = None,
     beside: Annotated[

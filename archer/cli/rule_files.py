@@ -7,7 +7,7 @@ import inspect
 from pathlib import Path
 from typing import Annotated, Literal
 
-from tyro.conf import arg
+from archer.cli.option import arg
 
 
 def rules() -> None:
@@ -57,7 +57,9 @@ def export(
     /,
     *,
     to: Annotated[Literal["fla-naive"], arg(help="convention of the written file")] = "fla-naive",
-    out: Annotated[Path | None, arg(help="file to write; default: standard output")] = None,
+    out: Annotated[
+        Path | None, arg(metavar="FILE", help="file to write; default: standard output")
+    ] = None,
 ) -> None:
     """Write a rule as one self-contained PyTorch file with delta_rule_chunkwise(q, k, v, beta).
 

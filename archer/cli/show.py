@@ -2,12 +2,14 @@
 
 import inspect
 from datetime import UTC, datetime
+from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
 
 from archer.cli.tables import Whole
+from archer.errors import LONGEST
 
 if TYPE_CHECKING:
     from archer.check import CheckReport
@@ -171,7 +173,8 @@ def _show_asked(asked: "Asked") -> None:
         console.print(f"best accuracy so far, on {asked.split} data: {listed}")
     for (rule, task), counts in asked.cells.items():
         for reason, count in counts.reasons.items():
-            console.print(f"{rule} on {task}: {count} failed: {reason}", markup=False)
+            why = shorten(reason, LONGEST, placeholder=" ...")
+            console.print(f"{rule} on {task}: {count} failed: {why}", markup=False)
 
 
 def _run_line(run: dict[str, Any]) -> str:

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from tyro.conf import UseAppendAction, arg
+from tyro.conf import UseAppendAction
 
 from archer.cli.given import check_record, check_workers
+from archer.cli.option import arg
 from archer.errors import ArcherError
 
 if TYPE_CHECKING:
@@ -65,16 +66,22 @@ def sweep(
         Literal["grid", "random", "tpe"],
         arg(help="random and tpe try --trials points; pip install 'archer[search]'"),
     ] = "grid",
-    trials: Annotated[int | None, arg(help="points that a search tries")] = None,
+    trials: Annotated[int | None, arg(metavar="N", help="points that a search tries")] = None,
     search_seed: Annotated[int, arg(help="seed of the search's own choices")] = 0,
-    heads: Annotated[int | None, arg(help="heads per mixer; default: the preset's, 1")] = None,
+    heads: Annotated[
+        int | None, arg(metavar="N", help="heads per mixer; default: the preset's, 1")
+    ] = None,
     precision: Annotated[
-        Literal["fp32", "bf16"] | None, arg(help="default: bf16 on a GPU, fp32 elsewhere")
+        Literal["fp32", "bf16"] | None,
+        arg(metavar="{fp32,bf16}", help="default: bf16 on a GPU, fp32 elsewhere"),
     ] = None,
     device: Annotated[Literal["auto", "cpu", "cuda"], arg(help="where to train")] = "auto",
-    workers: Annotated[int | None, arg(help="processes on a CPU; default: one per core")] = None,
+    workers: Annotated[
+        int | None, arg(metavar="N", help="processes on a CPU; default: one per core")
+    ] = None,
     out: Annotated[
-        Path | None, arg(help="folder for the files; default: results/sweep-RULE-PRESET")
+        Path | None,
+        arg(metavar="DIR", help="folder for the files; default: results/sweep-RULE-PRESET"),
     ] = None,
     store: Annotated[
         str | None,

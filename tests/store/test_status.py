@@ -44,7 +44,7 @@ def test_status_tells_done_running_and_failed_with_reasons(tmp_path, status):
         assert run.claim(first)
         run.finish(results_of(first))
         assert run.claim(second)
-        run.fail(ids_of(second)[:1], "no memory")
+        run.fail(ids_of(second)[:1], "no memory: " + 99 * "process 1 has some, ")
         code, at_work, _ = status(tmp_path)
     assert code == 0
     assert "preset smoke, protocol strict: 3 of 6 trials done, 2 running, 1 failed, 0 waiting" in (
@@ -56,7 +56,10 @@ def test_status_tells_done_running_and_failed_with_reasons(tmp_path, status):
     )
     assert ["delta", done, "3", "3", "0", "0", "0", "0", "0.333"] in rows
     assert ["delta", failing, "0", "3", "0", "2", "1", "0"] in rows
-    assert f"delta on {failing}: 1 failed: no memory" in at_work
+    (why,) = (line for line in at_work.splitlines() if " 1 failed: " in line)
+    assert why.startswith(f"delta on {failing}: 1 failed: no memory: process 1")
+    assert why.endswith(" ...")
+    assert len(why) < 300
     column = COLUMNS[done]
     assert f"best accuracy so far, on validation data: {column} 0.333\n" in at_work
     assert f" on {socket.gethostname()}, archer " in at_work
