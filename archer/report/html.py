@@ -16,18 +16,17 @@ from archer.report.difficulty import FIELDS, break_points, difficulty
 from archer.report.facts import Facts
 from archer.report.finding import VISIBLE, Finding
 from archer.report.findings import findings
+from archer.report.insights import insights
 from archer.report.notes import next_steps, notes
 from archer.report.pages import inline, interval_text, number_text, signed_text, template
 from archer.report.phrases import Phrase, signed
+from archer.report.rule_parts import RulePart, rule_parts
 from archer.report.sections import (
     METHOD,
     VERDICTS,
-    RulePart,
     grouped,
-    insights,
     legend,
     nothing_found,
-    rule_parts,
     setup,
     title,
 )

@@ -13,18 +13,17 @@ from archer.report.costs import costs
 from archer.report.difficulty import break_points, curves_of, difficulty
 from archer.report.finding import Finding
 from archer.report.findings import findings
+from archer.report.insights import insights
 from archer.report.notes import next_steps, notes
 from archer.report.phrases import plain, signed
+from archer.report.rule_parts import RulePart, rule_parts
 from archer.report.sections import (
     METHOD,
     NO_TASK,
     VERDICTS,
-    RulePart,
     grouped,
-    insights,
     legend,
     nothing_found,
-    rule_parts,
     setup,
     title,
 )

@@ -9,9 +9,10 @@ from archer.mad.settings import COLUMNS, TASKS
 from archer.report.claims import Verdict, verify
 from archer.report.claims.details import from_trials
 from archer.report.findings import findings
+from archer.report.insights import insights
 from archer.report.notes import notes
 from archer.report.phrases import plain
-from archer.report.sections import grouped, insights
+from archer.report.sections import grouped
 from archer.report.study import Study
 from archer.report.tables import cells, differences, markdown_table
 from archer.research.entries import Entry

@@ -13,9 +13,10 @@ from archer.report.claims import verify_file
 from archer.report.difficulty import break_points, curves_of, difficulty
 from archer.report.files import write_results
 from archer.report.findings import findings
+from archer.report.insights import insights
 from archer.report.markdown import report
 from archer.report.notes import next_steps, notes
-from archer.report.sections import NO_TASK, insights, setup
+from archer.report.sections import NO_TASK, setup
 from archer.report.study import Study
 from archer.rules.load import builtin_graph
 
