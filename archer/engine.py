@@ -42,7 +42,8 @@ def run_rule(
     checked when it is first used. q, k: [batch, length, heads, d_k], L2-normalised here unless
     `normalise` is False; v: [batch, length, heads, d_v]; beta in (0, 1), the log-decay g <= 0 and
     every signal by its name, as they are after their activations: [batch, length, heads]. knobs: a
-    number or a tensor that broadcasts to [batch, heads] each, defaults where left out. chunk_size:
+    number or a tensor that broadcasts to [batch, heads] each, also outside the bounds that hold in
+    training, defaults where left out. chunk_size:
     tokens per chunk, the rule's own by default. scale: of q, d_k ** -0.5 by default.
     On a GPU generated kernels run it, elsewhere PyTorch; so does a GPU where a state is given or
     asked for. A state (its `S`: [batch, heads, d_k, d_v]) is what the memory holds after the last
