@@ -7,7 +7,8 @@ from archer.report.claims.mentions import Mention
 from archer.report.claims.statements import Rank, Statement
 
 _FOLLOWED = re.compile(
-    r",? (?:closely |narrowly )?(?:followed(?: closely)? by|and then|then) "
+    r",? (?:closely |narrowly )?(?:followed(?: closely)? by|and then|then|"
+    r"ahead of(?= M\d+(?:,| and)* then\b)) "
     r"(M\d+(?:(?:,| and| then| followed by)+ M\d+)*)"
 )
 

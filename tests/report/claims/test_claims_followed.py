@@ -45,6 +45,14 @@ def test_all_of_a_sentence_is_judged(true, false):
     assert "refuted" in statuses(true.replace(*false))
 
 
+@pytest.mark.parametrize("then", [" and then", ", then", ", and then"])
+def test_who_is_ahead_of_whom_and_then_of_whom_is_an_order(then):
+    said = "On Fuzzy Recall attention is best, ahead of {}{} {}."
+    assert statuses(said.format("error_gated", then, "adam")) == {"confirmed"}
+    for wrong in (("adam", then, "error_gated"), ("delta", then, "adam")):
+        assert statuses(said.format(*wrong)) - {"confirmed"}, "it is not all confirmed"
+
+
 def test_a_lead_over_the_second_best_is_not_one_over_the_baseline():
     assert "confirmed" not in statuses(
         "attention's advantage on Fuzzy Recall is 0.245 over the second best rule."
