@@ -1,4 +1,4 @@
-"""Options given twice, or where they would not be heeded, are refused in one line."""
+"""Options given twice, with no or a wrong value, or not heeded, are refused in one line."""
 
 import inspect
 
@@ -28,6 +28,39 @@ def refused(capfd, monkeypatch, tmp_path):
         return found.err.removeprefix("error: ").rstrip("\n")
 
     return run
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["bench", "--seeds", "x"], "--seeds x: a whole number is needed"),
+        (["bench", "--heads=1.5"], "--heads 1.5: a whole number is needed"),
+        (["bench", "--preset", "nope"], "--preset nope: use one of smoke, quick, core, mad"),
+        (["bench", "--precision", "fp16"], "--precision fp16: use one of fp32, bf16"),
+        (["bench", "--seeds"], "--seeds stands without a value"),
+        (["sweep", "delta", "--lr", "0.1", "b"], "--lr b: a number is needed"),
+        (["research", "--hours", "a"], "--hours a: a number is needed"),
+        (["record", "x", "--runs", "1", "z"], "--runs z: a whole number is needed"),
+    ],
+)
+def test_a_value_of_the_wrong_kind_costs_one_line(refused, args, message):
+    assert refused(*args) == message
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_what_every_option_takes_is_no_value_of_the_wrong_kind(command):
+    """Of each the default, where it has one that can be written; of a number one below zero."""
+    for option in inspect.signature(COMMANDS[command]).parameters.values():
+        if option.kind is not option.KEYWORD_ONLY or option.default in (None, (), option.empty):
+            continue
+        flag = f"--{option.name.replace('_', '-')}"
+        if isinstance(option.default, bool):
+            check_once(COMMANDS[command], [flag])
+            continue
+        check_once(COMMANDS[command], [flag, str(option.default)])
+        check_once(COMMANDS[command], [f"{flag}={option.default}"])
+        if isinstance(option.default, int | float):
+            check_once(COMMANDS[command], [flag, "-1"])
 
 
 SEVERAL = "is given twice: give its values once, one after the other"

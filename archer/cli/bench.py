@@ -4,7 +4,7 @@ Heavy imports are inside: `archer --help` must not wait for torch.
 """
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from tyro.conf import UseAppendAction
 
@@ -118,40 +118,27 @@ def bench(
     # a plan for a card that is elsewhere can be made anywhere
     device_found = device if dry_run and device == "cuda" else find_device(device)
     check_workers(device_found, workers)
+    planned: dict[str, Any] = {
+        "preset": preset,
+        "tasks": tasks,
+        "seeds": seeds,
+        "first_seed": first_seed,
+        "rates_from": rates_from,
+        "rates_of": rates_of,
+        "protocol": protocol,
+        "device": device_found,
+        "heads": heads,
+        "output_gate": output_gate,
+        "knobs": knobs,
+        "learn": learn,
+        "precision": precision,
+    }
     if dry_run:
-        plan = plan_bench(
-            rules or None,
-            preset=preset,
-            tasks=tasks,
-            seeds=seeds,
-            first_seed=first_seed,
-            rates_from=rates_from,
-            rates_of=rates_of,
-            protocol=protocol,
-            device=device_found,
-            heads=heads,
-            output_gate=output_gate,
-            knobs=knobs,
-            learn=learn,
-            precision=precision,
-        )
-        show_estimate(plan, device_found, workers)
+        show_estimate(plan_bench(rules or None, **planned), device_found, workers)
         return None
     results = run(
         rules or None,
-        preset=preset,
-        tasks=tasks,
-        seeds=seeds,
-        first_seed=first_seed,
-        rates_from=rates_from,
-        rates_of=rates_of,
-        protocol=protocol,
-        device=device_found,
-        heads=heads,
-        output_gate=output_gate,
-        knobs=knobs,
-        learn=learn,
-        precision=precision,
+        **planned,
         workers=workers,
         out=out or Path("results") / folder_name(preset if rates_from is None else preset + CHOSEN),
         store=store,

@@ -8,15 +8,17 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
+from archer.cli.values import check_values
 from archer.errors import ArcherError
 
 Command = Callable[..., Any]
+_OPTION = re.compile(r"--\w[\w-]*(?:=.*)?", re.DOTALL)
 FROM = "--from rebuilds a record as it is: give no {} with it"
 
 
 def check_once(command: Command, args: Sequence[str]) -> None:
     """Raises ArcherError for an option that is none of the command's, and for one given twice, of
-    which only the last would be heeded.
+    which only the last would be heeded; and for a value that is missing or of the wrong kind.
 
     Those that may be repeated are the ones whose values the signature appends. A value that looks
     like an option is none: it is attached with "=", or stands behind "--".
@@ -24,11 +26,16 @@ def check_once(command: Command, args: Sequence[str]) -> None:
     if {"-h", "--help"} & {*args}:
         return
     options, seen = _options(command), set()
-    for word in takewhile(lambda word: word != "--", args):
-        name = word.partition("=")[0]
+    words = list(takewhile(lambda word: word != "--", args))
+    for place, word in enumerate(words):
+        name, attached, value = word.partition("=")
         option = options.get(name.replace("_", "-"))
         if option is None and re.fullmatch(r"--\w[\w-]*", name):
             raise ArcherError(_unknown(command, name, options))
+        if option is not None:
+            after = takewhile(lambda word: not _OPTION.fullmatch(word), words[place + 1 :])
+            kind = get_args(option.annotation)[0]
+            check_values(name, kind, [value] if attached else list(after))
         if option is None or _repeats(option):
             continue
         if option.name in seen:
