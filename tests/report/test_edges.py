@@ -65,6 +65,24 @@ def test_rules_that_differ_by_less_than_is_shown_do_not_lie_apart(made):
     assert "furthest apart" not in report(study)
 
 
+@pytest.mark.parametrize(
+    ("scores", "said"),
+    [
+        ({"delta": 0.5, "gated_delta": 0.4}, "The best score on Context Recall is 0.500, by "
+         "`delta`; the lowest is 0.400, by `gated_delta`."),
+        ({"delta": 0.5, "gated_delta": 0.50001}, "The best score on Context Recall is 0.500, by "
+         "`delta` and `gated_delta`."),
+        ({"delta": 0.5}, "`delta` has 0.500 on Context Recall."),
+    ],
+)  # fmt: skip
+def test_of_one_task_nothing_is_the_bottleneck(made, scores, said):
+    study = Study.of(made({(rule, RECALL): value for rule, value in scores.items()}))
+    text = report(study)
+    assert f"## Insight and bottleneck\n\n- {said}\n" in text
+    assert "bottleneck is" not in text
+    assert "furthest apart" not in text
+
+
 def test_a_tie_has_no_order(made):
     def averages(first, second, third):
         rules = {"delta": first, "gated_delta": second, "softmax_attention": third}

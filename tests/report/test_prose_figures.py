@@ -189,3 +189,83 @@ def test_the_norms_of_memories_on_long_sequences() -> None:
             norms = (found[rule, position] for position in (1024, 65536))
             first, last = (f"{norm:.1f}" if norm < 10 else f"{norm:.0f}" for norm in norms)
             assert line.endswith(f"| {first} to {last} |"), rule
+
+
+def test_what_eight_seeds_of_fuzzy_recall_settle() -> None:
+    scores = scores_by_task("2026-11-22-core-fuzzy-eight-seeds", "fuzzy-in-context-recall")
+    assert list(scores.index) == list(range(8))
+    log = read("LOG.md").split("**Eight seeds settle it")[1].split("\n- **")[0]
+    readme = read("README.md").split("On eight seeds (")[1].split("\n\n")[0]
+    found = {
+        rule: stats.ttest_1samp(scores[rule] - scores["delta"], 0)
+        for rule in ("softmax_attention", "momentum", "adam")
+    }
+    assert list(found) == sorted(found, key=lambda rule: found[rule].pvalue)
+    for place, (rule, test) in enumerate(found.items()):
+        said = f"`{rule}` {scores[rule].mean():.3f}: {told(scores[rule] - scores['delta'], test)}"
+        assert said in log, rule
+        corrected = (3 - place) * test.pvalue
+        if corrected < 0.05:
+            assert f"p = {corrected:.1g}" in log.split(said)[1][:20]
+            low, high = sorted(-bound for bound in test.confidence_interval())
+            change = f"{(scores['delta'] - scores[rule]).mean():.3f} ({low:.3f} to {high:.3f})"
+            assert f"`{rule}` {change}" in readme or f"`{rule}` is {change}" in readme
+        else:
+            assert rule == "adam"
+            assert f"`adam`'s {scores['adam'].mean():.3f} is not told apart" in readme
+    assert f"`delta`'s {scores['delta'].mean():.3f}" in readme
+    assert f"between {scores['adam'].min():.3f} and {scores['adam'].max():.3f}" in log
+
+
+@pytest.mark.parametrize("rule", ["momentum", "adam"])
+def test_what_the_sweeps_of_chunk_sizes_say(rule: str) -> None:
+    folder = ROOT / f"records/2026-11-22-sweep-{rule}-chunks-core-h200"
+    points = pd.read_csv(folder / "points.csv").pivot_table("mean", "task", "chunk_size")
+    fuzzy = points.loc["fuzzy-in-context-recall", [64, 32, 16, 8, 1]]
+    curve = ", ".join(f"{value:.3f}" for value in fuzzy)
+    log, sweeps = read("LOG.md"), read("docs/sweeps.md")
+    (row,) = (line for line in sweeps.splitlines() if line.startswith(f"| {rule}'s chunks |"))
+    chosen = pd.read_csv(folder / "chosen.csv").set_index("task").loc["fuzzy-in-context-recall"]
+    change = f"{chosen['difference']:+.3f} ({chosen['low']:.3f} to {chosen['high']:.3f}"
+    size = int(chosen["chunk_size"])
+    assert f"| {curve} | {size}, {change}) |" in row
+    assert curve in log
+    assert change.replace(" (", ", ") in log or change in log
+
+
+def test_where_a_momentum_per_token_stands_beside_delta() -> None:
+    folder = ROOT / "records/2026-11-22-sweep-momentum-chunks-core-h200"
+    sweep = pd.read_csv(folder / "sweep.csv")
+    one = sweep[(sweep["chunk_size"] == 1) & (sweep["task"] == "fuzzy-in-context-recall")]
+    grid = pd.read_csv(ROOT / "records/2026-11-22-core-nine-rules/trials.csv.gz")
+    at = {"rule": "delta", "task": "fuzzy-in-context-recall", "lr": 1e-3, "weight_decay": 0.1}
+    delta = grid[(grid[list(at)] == pd.Series(at)).all(axis=1)].set_index("seed")["test_accuracy"]
+    differences = one.set_index("seed")["test_accuracy"] - delta
+    assert len(differences.dropna()) == 3
+    said = told(differences, stats.ttest_1samp(differences, 0))
+    assert f"level with `delta` at the same rates, seed by seed: {said}" in read("LOG.md")
+    chosen = pd.read_csv(folder / "chosen.csv").set_index("task").loc["fuzzy-in-context-recall"]
+    reached, default = chosen["test_accuracy"], chosen["default_test_accuracy"]
+    assert f"reaches {reached:.3f} instead of {default:.3f}" in read("README.md")
+
+
+def test_adam_on_memorize_with_shorter_chunks() -> None:
+    folder = ROOT / "records/2026-11-22-sweep-adam-chunks-core-h200"
+    points = pd.read_csv(folder / "points.csv").pivot_table("mean", "task", "chunk_size")
+    whole, *short = (f"{points.loc['memorization', size]:.3f}" for size in (32, 16, 8, 1))
+    assert f"falls from {whole} to {short[0]} on Memorize" in read("README.md")
+    assert f"{short[0]}, {short[1]}, {short[2]} with 16, 8 and 1" in read("LOG.md")
+    assert f"from {whole} to {short[0]}, {short[1]} and {short[2]}" in read("docs/sweeps.md")
+
+
+def test_what_three_seeds_say_of_the_full_benchmark_s_memorize() -> None:
+    record = "2026-11-22-mad-memorize-three-seeds"
+    scores = scores_by_task(record, "memorization")
+    log = read("LOG.md").split("**A third seed of the full benchmark's Memorize")[1]
+    for rule in BASELINES:
+        assert f"`{rule}` " + ", ".join(f"{value:.3f}" for value in scores[rule]) in log
+    differences = scores["gated_delta"] - scores["delta"]
+    assert told(differences, stats.ttest_1samp(differences, 0)) in log
+    cells = pd.read_csv(ROOT / "records" / record / "cells.csv").set_index("rule")
+    low_high = [f"{cells.loc[r, 'low']:.3f} to {cells.loc[r, 'high']:.3f}" for r in BASELINES]
+    assert "({} and {})".format(*low_high) in read("README.md")
