@@ -11,6 +11,7 @@ import pandas as pd
 from archer.errors import ArcherError
 from archer.report.claims import cells, sentences
 from archer.report.claims.clause import Context
+from archer.report.claims.combine import speaks_of
 from archer.report.claims.details import Details, from_cells, from_trials
 from archer.report.claims.grammar import PREDICTION_HEADING
 from archer.report.claims.mentions import Mention
@@ -18,7 +19,7 @@ from archer.report.claims.skeleton import Reader
 from archer.report.claims.statements import Statement
 from archer.report.claims.table import ScoreTable
 from archer.report.claims.text import Block, blocks
-from archer.report.claims.verdict import UNCLEAR, Outcome, Verdict
+from archer.report.claims.verdict import ABSENT, UNCLEAR, Outcome, Verdict
 
 
 def verify(
@@ -92,8 +93,8 @@ def _frame(path: Path) -> pd.DataFrame:
 
 
 def _verdicts(parts: list[Block], reader: Reader) -> Iterator[Verdict]:
-    headings: list[tuple[int, Context, bool]] = []
-    context, paragraph = Context(), -1
+    headings: list[tuple[int, Context, bool]] = [(0, _whole(reader.table), False)]
+    context, paragraph = headings[0][1], -1
     for part in parts:
         if part.kind == "heading":
             headings = [h for h in headings if h[0] < part.level]
@@ -110,6 +111,12 @@ def _verdicts(parts: list[Block], reader: Reader) -> Iterator[Verdict]:
             context = _merged([h[1] for h in headings] + [_lasting(context)])
         found, context = _sentence_verdicts(part, reader, context, planned)
         yield from found
+
+
+def _whole(table: ScoreTable) -> Context:
+    """Of a table of one task every sentence is about that task, unless it names another."""
+    only = table.absent and len(table.tasks) == 1
+    return Context(tasks=Mention((table.tasks,))) if only else Context()
 
 
 def _lasting(context: Context) -> Context:
@@ -184,7 +191,9 @@ def _table_verdicts(
 def _verdict(
     line: int, text: str, statement: Statement | None, note: str | None, table: ScoreTable
 ) -> Verdict:
-    outcome: Outcome = statement.judge(table) if statement is not None else UNCLEAR
+    outcome: Outcome = UNCLEAR
+    if statement is not None:
+        outcome = ABSENT if speaks_of(statement, table.absent) else statement.judge(table)
     return Verdict(line, text, outcome.status, outcome.stated, outcome.actual, note or outcome.note)
 
 

@@ -1,6 +1,7 @@
 """Statements made of statements: all, not, how many."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Collection
+from dataclasses import dataclass, fields, is_dataclass, replace
 
 from archer.report.claims.statements import NotAbove, Order, Statement, Value
 from archer.report.claims.table import ScoreTable
@@ -126,3 +127,12 @@ class Unsure:
     def judge(self, table: ScoreTable) -> Outcome:
         outcome = self.part.judge(table)
         return outcome if outcome.status in ("confirmed", "rounding") else UNCLEAR
+
+
+def speaks_of(part: object, names: Collection[str]) -> bool:
+    """Does a statement, or what it is made of, hold one of these names?"""
+    if isinstance(part, tuple):
+        return any(speaks_of(inner, names) for inner in part)
+    if is_dataclass(part):
+        return any(speaks_of(getattr(part, field.name), names) for field in fields(part))
+    return isinstance(part, str) and part in names

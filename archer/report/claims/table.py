@@ -1,5 +1,6 @@
 """The table that claims are held against."""
 
+import math
 import re
 
 import numpy as np
@@ -26,8 +27,9 @@ _FAMILY_WORDS = {"delta", "net", "deltanet", "state", "update", "in", "for", "lo
 class ScoreTable:
     """Scores in [0, 1] per model (row) and task (column), with Average.
 
-    models, tasks: names in the table's order (tasks without Average); baseline: the row that
-    others are compared with when a text does not say, or None when that is not clear.
+    models, tasks: names in the table's order (tasks without Average); absent: the tasks of MAD that
+    a table of some of them lacks, with unknown scores, and so is their average; baseline: the row
+    that others are compared with when a text does not say, or None when that is not clear.
     """
 
     def __init__(self, frame: pd.DataFrame, details: Details | None = None) -> None:
@@ -43,6 +45,9 @@ class ScoreTable:
         self.values: pd.DataFrame = tasks.assign(**{AVERAGE: means})
         self.models: tuple[str, ...] = tuple(tasks.index)
         self.tasks: tuple[str, ...] = tuple(tasks.columns)
+        self.absent: tuple[str, ...] = _absent(self.tasks)
+        if self.absent and average is None:
+            self.absent += (AVERAGE,)  # is of all six
         self._cells = {
             (m, t): float(x) for t, column in self.values.items() for m, x in column.items()
         }
@@ -50,7 +55,7 @@ class ScoreTable:
         self.baseline = _baseline(self.models)
 
     def score(self, model: str, task: str) -> float:
-        return self._cells[model, task]
+        return math.nan if task in self.absent else self._cells[model, task]
 
     def mean(self, model: str, tasks: tuple[str, ...]) -> float:
         return float(np.mean([self.score(model, task) for task in tasks] or [np.nan]))
@@ -71,6 +76,15 @@ class ScoreTable:
         return task.lower().startswith("memori") and _one_chunk(a) and _one_chunk(b)
 
 
+# MAD's columns, and the words by which tables name them.
+_MAD = {
+    "Compress": ({"compress"}, {"compression"}),
+    "Context Recall": ({"context", "recall"}, {"icr"}),
+    "Fuzzy Recall": ({"fuzzy", "recall"}, {"fuzzy", "context", "recall"}),
+    "Memorize": ({"memorize"}, {"memorization"}, {"memorise"}, {"memorisation"}),
+    "Noisy Recall": ({"noisy", "recall"}, {"noisy", "context", "recall"}),
+    "Selective Copy": ({"selective", "copy"}, {"selective", "copying"}),
+}
 _AVERAGES = {"average", "avg", "avg.", "mean", "overall"}
 
 
@@ -78,6 +92,17 @@ def words(name: str) -> tuple[str, ...]:
     """Lower-case words of a table name: "DeltaNet_4layer" is delta, net, 4layer."""
     parts = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
     return tuple(re.findall(r"[^\W_]+", parts.lower()))
+
+
+def _absent(tasks: tuple[str, ...]) -> tuple[str, ...]:
+    """What a text may speak of although the table, of some of MAD's tasks, has no column for it."""
+    told = {task: frozenset(words(task)) - {"in"} for task in tasks}
+    meant = {task: name for name, spelt in _MAD.items() for task in tasks if told[task] in spelt}
+    return (
+        tuple(name for name in _MAD if name not in meant.values())
+        if len(meant) == len(tasks)
+        else ()
+    )
 
 
 def _one_chunk(name: str) -> bool:

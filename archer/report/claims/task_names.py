@@ -4,15 +4,18 @@ import re
 from collections import Counter
 
 from archer.report.claims.names import NOT_ACRONYMS, Alias, spelling
-from archer.report.claims.table import ScoreTable, words
+from archer.report.claims.table import AVERAGE, ScoreTable, words
 
 # Words too common to mean a column by themselves; they count beside a task word or in a list.
 COMMON = {"context", "copy", "task", "test", "accuracy", "in", "set", "long", "short", "state"}
 
 
 def task_aliases(table: ScoreTable) -> list[Alias]:
-    """All ways to write each column; bare common words only where they cannot be prose."""
-    named = {task: words(task) for task in table.tasks}
+    """All ways to write each column; bare common words only where they cannot be prose.
+
+    Tasks that the table lacks are named too: "Context Recall" is not the one Recall it has.
+    """
+    named = {task: words(task) for task in (*table.tasks, *table.absent) if task != AVERAGE}
     seen = Counter(w for parts in named.values() for w in set(parts))
     found: dict[str, Alias] = {}
 

@@ -33,6 +33,7 @@ class Outcome:
 
 
 UNCLEAR = Outcome("unchecked")
+ABSENT = Outcome("unchecked", note="of a column that the table does not have")
 
 
 def truth(
