@@ -28,8 +28,8 @@ def verify(
     """Every quantitative or comparative statement of a report, held against a table of scores.
 
     table: one row per model (named by the index or the first text column), one numeric column per
-    task in [0, 1] or percent; Average is computed when absent. Raises ArcherError when there is no
-    such column.
+    task in [0, 1] or percent; Average is computed when absent, but not of some of MAD's six tasks.
+    Raises ArcherError when there is no such column.
     """
     return read_with(Reader(ScoreTable(table, details)), report_text)
 

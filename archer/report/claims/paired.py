@@ -20,7 +20,7 @@ _P = re.compile(
     r"\bp ?(?P<way>=|<|≤|>|≥|≈|is|of) ?(?P<v>\d*\.\d+|\d+(?:\.\d+)?e-\d+|[01]\b)(?!\.?\d)"
 )
 # Of another test than the paired t, or of another quantity than this difference.
-_OTHER = re.compile(
+OTHER_TEST = re.compile(
     r"\b(?:sign-flip|mann|wilcoxon|permut\w+|one-sided|search\w*|candidates?|control|equivalen\w*|"
     r"equal\w*|within|same|alike|validation|slope|corr\w+|interaction|cannot fall|pooled)\b",
     re.IGNORECASE,
@@ -33,6 +33,23 @@ def differences(table: ScoreTable, a: str, b: str, task: str) -> np.ndarray | No
     if len(one) < 2 or set(one) != set(other):
         return None
     return np.array([one[s] - other[s] for s in one])
+
+
+def p_values(table: ScoreTable, a: str, b: str, task: str) -> tuple[float, float] | None:
+    """Of the paired t test of a against b: alone, and corrected over all that b is paired with."""
+    d = differences(table, a, b, task)
+    if d is None or table.identical(a, b, task):
+        return None
+    others = [
+        Pairs(x, 1)
+        for m in table.models
+        if m not in (a, b)
+        and not table.identical(m, b, task)
+        and (x := differences(table, m, b, task)) is not None
+    ]
+    family = judged([Pairs(d, 1), *others])
+    raw, holm = float(family["p"].iloc[0]), float(family["p_holm"].iloc[0])
+    return None if raw != raw else (raw, holm)
 
 
 @dataclass(frozen=True)
@@ -66,21 +83,10 @@ class PIs:
     figure: Figure
 
     def judge(self, table: ScoreTable) -> Outcome:
-        a, b = self.models
-        d = differences(table, a, b, self.task)
-        if d is None or table.identical(a, b, self.task):
+        found = p_values(table, *self.models, self.task)
+        if found is None:
             return UNCLEAR
-        rest = [m for m in table.models if m not in self.models]
-        others = [
-            Pairs(x, 1)
-            for m in rest
-            if not table.identical(m, b, self.task)
-            and (x := differences(table, m, b, self.task)) is not None
-        ]
-        family = judged([Pairs(d, 1), *others])
-        raw, holm = float(family["p"].iloc[0]), float(family["p_holm"].iloc[0])
-        if raw != raw:
-            return UNCLEAR
+        raw, holm = found
         if "yes" in (self.figure.fits(raw), self.figure.fits(holm)):
             return truth(True, self.figure.value, holm)
         below = self.figure.bound != ">" and self.figure.value + self._half() < raw
@@ -92,17 +98,23 @@ class PIs:
 
 def lift(table: ScoreTable, text: str, s: Skeleton) -> None:
     """What the text says of one p goes to s.beside; the text itself is masked later."""
-    found = list(_P.finditer(text))
+    found, pair = list(_P.finditer(text)), of_a_pair(table, text, s)
+    if len(found) == 1 and pair is not None:
+        s.beside.append(PIs(*pair, _figure(found[0])))
+
+
+def of_a_pair(table: ScoreTable, text: str, s: Skeleton) -> tuple[tuple[str, str], str] | None:
+    """The two rows, one of which may be the unnamed baseline, and the one column spoken of."""
     models = list(dict.fromkeys(m.single for m in s.models))
-    tasks = {t.single for t in s.tasks} or {AVERAGE}
+    tasks = {t.single for t in s.tasks} or {table.tasks[0] if len(table.tasks) == 1 else AVERAGE}
     if table.baseline and len(models) == 1 and models[0] != table.baseline:
         models.append(table.baseline)
-    if len(found) != 1 or len(models) != 2 or len(tasks) != 1 or _OTHER.search(text):
-        return
+    if len(models) != 2 or len(tasks) != 1 or OTHER_TEST.search(text):
+        return None
     a, b, task = *models, tasks.pop()
     if a is None or b is None or task is None or not table.details.seed_scores.size:
-        return
-    s.beside.append(PIs((a, b), task, _figure(found[0])))
+        return None
+    return (a, b), task
 
 
 def _figure(match: re.Match[str]) -> Figure:

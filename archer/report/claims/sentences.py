@@ -34,6 +34,7 @@ from archer.report.claims.grammar import (
 )
 from archer.report.claims.mentions import Skeleton
 from archer.report.claims.over_seeds import SeedsAre
+from archer.report.claims.significance import Significant
 from archer.report.claims.skeleton import Reader
 from archer.report.claims.splitting import clauses
 from archer.report.claims.statements import Statement
@@ -84,7 +85,20 @@ def find(sentence: str, reader: Reader, context: Context) -> tuple[list[Found], 
         here = _carry(clause, here)
     if skeleton.over is not None and any(claim.statement for claim in found):
         found.append(Found(SeedsAre(skeleton.over)))
-    return found, _leave(skeleton, here, context)
+    return _with_direction(found, table), _leave(skeleton, here, context)
+
+
+def _with_direction(found: list[Found], table: ScoreTable) -> list[Found]:
+    """That a difference is significant says little where its direction is not as stated."""
+    said = [c for c in found if isinstance(c.statement, Significant) and c.statement.one_way]
+    rest = [c.statement for c in found if c.statement is not None and c not in said]
+    if not said or any(statement.judge(table).status == "confirmed" for statement in rest):
+        return found
+    return [c for c in found if c not in said or _refuted(c, table)]
+
+
+def _refuted(claim: Found, table: ScoreTable) -> bool:
+    return claim.statement is not None and claim.statement.judge(table).status == "refuted"
 
 
 def _without_names(text: str, table: ScoreTable) -> str:

@@ -9,7 +9,7 @@ so that the grammar is written once, over short patterns, for any table. M: mode
 import re
 from functools import partial
 
-from archer.report.claims import deviations, expenses, paired, picks
+from archer.report.claims import deviations, expenses, paired, picks, significance
 from archer.report.claims.groups import lift_groups, lift_nobody
 from archer.report.claims.joined import merge_mentions
 from archer.report.claims.masked import mask
@@ -42,6 +42,7 @@ class Reader:
         s.lifted = text
         text = expenses.lift(self.table, text, s)
         paired.lift(self.table, text, s)
+        text = significance.lift(self.table, text, s)
         text = deviations.lift(self.table, text, s)
         text, s.over = picks.lift(text, s.picks, self.table.details.many)
         text = mask(text) if not is_bare_number(text) else text
