@@ -1,19 +1,21 @@
-"""What to keep in mind of a sweep beside `words.notes`: ties, and how far few seeds carry.
+"""What to keep in mind of a sweep beside `words.notes`: ties, losses, how far few seeds carry.
 
 Shown wherever a sweep is, but in a record's report: see `archer.sweeps.files.record_text`.
 """
 
 from archer.mad.settings import COLUMNS
 from archer.report.phrases import listed, name, names
+from archer.report.record import MISSING
 from archer.sweeps import words
 from archer.sweeps.results import SweepResults
 
 MOST_NAMED = 3
+LOST = ("diverged", "failed", MISSING)
 
 
 def remarks(results: SweepResults) -> list[str]:
     """`words.notes`, and these."""
-    return [*words.notes(results), *_few_seeds(results), *_ties(results)]
+    return [*words.notes(results), *_few_seeds(results), *_lost(results), *_ties(results)]
 
 
 def _few_seeds(results: SweepResults) -> list[str]:
@@ -22,6 +24,21 @@ def _few_seeds(results: SweepResults) -> list[str]:
         return []
     said = dict.fromkeys(text for text in results.selected["statement"] if text)
     return [f"{text[0].upper()}{text[1:]}." for text in said]
+
+
+def _lost(results: SweepResults) -> list[str]:
+    """Points without a score, and what became of their trainings."""
+    curves, trials, found = results.curves, results.trials, []
+    for task, rows in curves[curves["mean"].isna()].groupby("task", sort=False):
+        points = rows["point"].tolist()
+        mine = trials[(trials["task"] == task) & trials["point"].isin(points)]
+        counts = [(word, int((mine["status"] == word).sum())) for word in LOST]
+        told = ", ".join(f"{n} {word}" for word, n in counts if n)
+        found.append(
+            f"On {COLUMNS[str(task)]} {_named(points)} {'has' if len(points) == 1 else 'have'} no "
+            f"score: of {len(mine)} trials {told or 'none has one'}."
+        )
+    return found
 
 
 def _ties(results: SweepResults) -> list[str]:

@@ -160,7 +160,7 @@ def test_tables_ascend_and_points_and_records_keep_the_order_asked_for(tmp_path,
     assert rows((made / "report.md").read_text())[1] == asked
 
 
-def test_a_tie_and_what_few_seeds_rest_on_are_said(swept):
+def test_ties_losses_and_what_few_seeds_rest_on_are_said(swept):
     trials = swept.trials
     other = (trials["task"] == "in-context-recall") & (trials["point"] != "mu=0.9")
     even = trials["validation_accuracy"].mask(other, 0.5)
@@ -171,6 +171,12 @@ def test_a_tie_and_what_few_seeds_rest_on_are_said(swept):
     )
     assert remarks(tied)[-1] == said
     assert "same score" not in " ".join(remarks(swept))  # all points of memorization are one
+
+    gone = other & (trials["point"] == "mu=0.8")
+    kept = {name: trials[name].mask(gone) for name in ("validation_accuracy", "test_accuracy")}
+    lost = trials.assign(status=trials["status"].mask(gone, "diverged"), **kept)
+    said = "On Context Recall `mu=0.8` has no score: of 4 trials 4 diverged."
+    assert remarks(replace(swept, trials=lost))[-1] == said
 
     three = replace(swept, design=replace(swept.design, seeds=3))
     limit = "3 seeds: the sign-flip test cannot fall below p = 0.25; the p-value rests on noise"
