@@ -185,6 +185,11 @@ def test_a_new_rule_passes_check_and_trains(archer, tmp_path):
     )
     assert found.code == 0, found.err
     assert pd.read_csv(tmp_path / "out" / "trials.csv")["knob.mu"].tolist() == [0.25]
+    found = archer("new", "my_rule", "--folder", "a b")
+    assert (
+        "\nnext: archer check 'a b/my_rule.py', then archer bench delta 'a b/my_rule.py'\n"
+        in found.out
+    )
     again = archer("new", "my_rule")
     assert (again.code, again.err.startswith("error: my_rule.py exists already")) == (2, True)
 

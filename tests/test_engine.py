@@ -134,6 +134,7 @@ WRONG = {
     "a decay": ({"g": torch.zeros(BATCH, LENGTH, HEADS)}, "has no log_decay signal"),
     "no decay": ({"rule": "gated_delta"}, "rule gated_delta decays: give the log-decay g"),
     "no signal": ({"rule": Mine}, "rule mine needs the signals eta"),
+    "an array": ({"q": np.zeros((BATCH, LENGTH, HEADS, D_K))}, "q is a ndarray: give a tensor"),
     "an unknown signal": ({"signals": {"x": torch.zeros(1)}}, "has no signal 'x'; it has: none"),
     "a wrong name": ({"rule": "decays"}, "unknown rule 'decays': did you mean decay"),
     "an instance": ({"rule": Mine()}, "an instance of Mine is no rule: give a name, the path"),

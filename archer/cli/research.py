@@ -10,6 +10,7 @@ from tyro.conf import UseAppendAction
 
 from archer.cli.given import check_record, refuse_unheeded
 from archer.cli.option import arg
+from archer.cli.rule_files import show_written
 from archer.errors import ArcherError
 
 if TYPE_CHECKING:
@@ -230,7 +231,7 @@ def _verb(words: tuple[str, ...], store: str | None, to: Path | None) -> None:
             path = promote(overview, entry, to)
             if entry.stage in ("", "smoke"):
                 _say(f"note: {NOT_MEASURED}")
-            print(f"wrote {path}\nnext: archer check {path}, then archer bench delta {path}")
+            show_written(path)
             return
         overview = Overview.load(book, book.sessions()[-1])
         (show.show_tree if verb == "tree" else show.show_status)(overview)

@@ -4,6 +4,7 @@ Heavy imports are inside: `archer --help` must not wait for torch.
 """
 
 import inspect
+import shlex
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -48,8 +49,13 @@ def new(
     """
     from archer.rules.template import write_template
 
-    path = write_template(name, folder)
-    print(f"wrote {path}\nnext: archer check {path}, then archer bench delta {path}")
+    show_written(write_template(name, folder))
+
+
+def show_written(path: Path) -> None:
+    """Where a rule was written, and what comes next, fit to be copied into a shell."""
+    typed = shlex.quote(str(path))
+    print(f"wrote {path}\nnext: archer check {typed}, then archer bench delta {typed}")
 
 
 def export(

@@ -181,8 +181,9 @@ def show_tables(results: "SweepResults") -> None:
     """The chosen values, the curves, and what to keep in mind."""
     from archer.cli.show import console
     from archer.cli.tables import frame_table
-    from archer.report.knob_curves import curve_table
     from archer.sweeps import words
+    from archer.sweeps.order import curves_text, learned_text
+    from archer.sweeps.remarks import remarks
 
     def say(lines: Sequence[str]) -> None:
         for line in lines:
@@ -191,11 +192,11 @@ def show_tables(results: "SweepResults") -> None:
     console.print("")
     say(words.setup(results))
     console.print("\nValidation accuracy of every point:\n")
-    console.print(frame_table(curve_table(results.curves)))
+    console.print(frame_table(curves_text(results)))
     console.print(f"\n{words.chosen(results)}\n")
     console.print(frame_table(words.selection(results)))
-    if len(learned := words.learned(results)):
+    if len(learned := learned_text(results)):
         console.print(f"\n{words.LEARNED}\n")
         console.print(frame_table(learned))
     console.print(f"\n{words.CURVES}")
-    say(words.notes(results))
+    say(remarks(results))

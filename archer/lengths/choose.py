@@ -16,6 +16,7 @@ from archer.record.gather import Gathered
 from archer.report.record import MISSING
 from archer.rules.peer import Peer
 from archer.store import open_store
+from archer.sweeps.values import LEARNED
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,7 @@ def _knobs(trial: Trial) -> dict[str, float | str]:
     """Those that are not at their defaults, and those that are learned."""
     own = {knob.name: knob for knob in trial.rule.knobs}
     return {
-        name: "learned" if name in trial.learn else value
+        name: LEARNED if name in trial.learn else value
         for name, value in trial.knobs
         if name in trial.learn or value != own[name].default
     }

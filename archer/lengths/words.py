@@ -6,6 +6,7 @@ from typing import Any
 from archer.lengths.measured import Measured
 from archer.lengths.sequences import BINDINGS, KEPT, RENEWED
 from archer.lengths.tables import errors, learned, places
+from archer.sweeps.values import LEARNED
 
 ABOUT = {
     KEPT: "Bindings kept: a key has one value for the whole sequence",
@@ -49,7 +50,7 @@ def setup(measured: Measured) -> list[str]:
         f"sequences: {facts['sequences']} of {facts['length']:,} tokens for each of two kinds, "
         "the same for every rule",
         f"guessing among the values has an error of {measured.chance:.3f}",
-        f"knobs not at their defaults: {', '.join(_knobs(facts['models'])) or 'none'}",
+        f"knobs not at their defaults: {_knobs(facts['models'])}",
     ]
 
 
@@ -70,14 +71,15 @@ def models(measured: Measured) -> Iterable[tuple[str, list[str]]]:
         yield f"{model['rule']}, seed {model['seed']}", [*cells, f"{model['test_accuracy']:.4f}"]
 
 
-def _knobs(models: list[dict[str, Any]]) -> list[str]:
-    """ "adam.eps=0.01", each once."""
-    found = (
-        f"`{model['rule']}.{name}={value}`"
-        for model in models
-        for name, value in model["knobs"].items()
-    )
-    return list(dict.fromkeys(found))
+def _knobs(models: list[dict[str, Any]]) -> str:
+    """ "`adam.eps=0.01`; learned: `mine.mu`", each once.
+
+    Learning a knob may be what its rule does by default, so it is told apart.
+    """
+    given = [(f"{m['rule']}.{knob}", value) for m in models for knob, value in m["knobs"].items()]
+    fixed = dict.fromkeys(f"`{knob}={value}`" for knob, value in given if value != LEARNED)
+    trained = dict.fromkeys(f"`{knob}`" for knob, value in given if value == LEARNED)
+    return (", ".join(fixed) or "none") + (f"; learned: {', '.join(trained)}" if trained else "")
 
 
 def _lost(lost: list[dict[str, Any]]) -> list[str]:

@@ -27,6 +27,9 @@ def check_arguments(
             if rule.decay is None
             else f"rule {rule.name} decays: give the log-decay g <= 0, [batch, length, heads]"
         )
+    for name, x in {**tokens, **signals}.items():
+        if x is not None and not isinstance(x, Tensor):
+            raise ArcherError(f"{name} is a {type(x).__name__}: give a tensor of torch")
     _check_shapes({name: x for name, x in tokens.items() if x is not None}, signals)
     each = tuple(tokens["q"].shape)[0:3:2]  # type: ignore[union-attr]
     for name, value in knobs.items():

@@ -17,7 +17,7 @@ from archer.research.history import seen
 from archer.research.lab import Lab
 from archer.research.ledger import Ledger
 from archer.research.loop import Loop
-from archer.research.opening import open_ledger
+from archer.research.opening import open_ledger, typed
 from archer.research.overview import Overview
 from archer.research.proposal import Proposal, Proposer
 from archer.research.proposers import Precheck, Silent, control, proposer
@@ -46,7 +46,7 @@ def begin(settings: Settings, out: Path, store: str | None, say: Say) -> Overvie
         elif session.settings != settings:
             raise ArcherError(
                 f"{folder} has an unfinished session with other options: `archer research resume "
-                f"{folder}` continues it; a new one needs another --out"
+                f"{typed(folder)}` continues it; a new one needs another --out"
             )
         return _run(ledger, session, folder, say)
 
@@ -79,7 +79,7 @@ def _run(ledger: Ledger, session: Session, folder: Path, say: Say) -> Overview:
             return _report(ledger, session, folder)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
-            f"everything so far is kept; `archer research resume {folder}` continues"
+            f"everything so far is kept; `archer research resume {typed(folder)}` continues"
         ) from None
 
 

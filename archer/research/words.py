@@ -73,7 +73,7 @@ def outcome(overview: Overview) -> list[str]:
     """What came of it, in a few sentences."""
     entries = overview.arm("search")
     counts = Counter(entry.outcome for entry in entries)
-    told = ", ".join(f"{n} {word}" for word, n in sorted(counts.items()))
+    told = ", ".join(_counted(n, word) for word, n in sorted(counts.items()))
     said = [f"Of {_many(len(entries), 'proposal')}: {told or 'none yet'}."]
     if overview.stage == "smoke":
         said.append(SMOKE)
@@ -84,6 +84,11 @@ def outcome(overview: Overview) -> list[str]:
             f"against delta, the best of {len(overview.best)}{_beside(overview, top)}."
         )
     return [*said, *_claimed(overview)]
+
+
+def _counted(n: int, outcome: str) -> str:
+    """ "3 refused"; of the one that is a verb "1 trains" and "3 train"."""
+    return f"{n} {'train' if outcome == 'trains' and n > 1 else outcome}"
 
 
 def _beside(overview: Overview, top: Standing) -> str:

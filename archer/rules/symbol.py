@@ -13,7 +13,7 @@ from types import FrameType
 from typing import Any, NoReturn, Protocol
 
 from archer.rules import ops
-from archer.rules.base import RuleError
+from archer.rules.base import Knob, RuleError, Signal
 from archer.rules.builder import Builder, TooLargeError
 
 Axis = int | tuple[int, ...] | list[int] | None
@@ -71,6 +71,10 @@ class Symbol:
         name = str(node.attr) if named else "tensor" if self.rank else "scalar"
         return f"{name} {ops.show_shape(self.dims[2 - self.rank :])}" if self.rank else name
 
+    def __format__(self, spec: str) -> str:
+        """The same, whatever the digits asked for: `print(f"{S.norm():.3f}")` is no mistake."""
+        return repr(self)
+
     # -- what an author may ask about it -------------------------------------------------------
 
     @property
@@ -119,6 +123,8 @@ class Symbol:
             if math.isnan(value):
                 self.tracer.refuse("NaN cannot enter a rule graph", "operations")
             return Symbol(self.tracer, self.tracer.builder.const(float(value)), 0)
+        if isinstance(value, Knob | Signal):
+            self.tracer.refuse("a knob or signal is read as p.NAME, not as self.NAME", "operations")
         self.tracer.refuse(
             f"a value of type {type(value).__name__} cannot enter a rule graph; "
             "use plain numbers, knobs, signals and the hook's own arguments",
@@ -347,7 +353,14 @@ class Symbol:
             "operations",
         )
 
-    __int__ = __index__ = __float__
+    __int__ = __float__
+
+    def __index__(self) -> int:
+        self.tracer.refuse(
+            "a size is no number while a hook is traced, so nothing loops over tokens or rows; "
+            "use sums over an axis and matrix products",
+            "operations",
+        )
 
     def __iter__(self) -> Any:
         self.tracer.refuse("a traced tensor cannot be iterated over", "operations")

@@ -38,6 +38,9 @@ class _Namespace:
             "names",
         )
 
+    def __getitem__(self, name: object) -> NoReturn:
+        self._tracer.refuse(f"write {self._what}.{name} instead of {self._what}[{name!r}]", "names")
+
     def __setattr__(self, name: str, value: object) -> NoReturn:
         self._tracer.refuse(f"{self._what}.{name} cannot be assigned to", "operations")
 

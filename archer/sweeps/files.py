@@ -1,6 +1,6 @@
 """Writes a sweep's files: sweep.csv, sweep.md and sweep.html."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -13,6 +13,8 @@ from archer.report.knob_curves import curve_table, knob_curve
 from archer.report.pages import inline, template
 from archer.report.tables import markdown_table
 from archer.sweeps import words
+from archer.sweeps.order import curves_text, learned_text
+from archer.sweeps.remarks import remarks
 from archer.sweeps.results import SweepResults
 from archer.sweeps.values import CHUNK_SIZE
 
@@ -30,9 +32,28 @@ def write_sweep(results: SweepResults, folder: Path) -> list[Path]:
     ]
 
 
-def markdown(results: SweepResults, picture: str | None = None) -> str:
-    """The sweep as text. picture: a file beside it that shows the curves."""
+def markdown(results: SweepResults) -> str:
+    """The sweep as text."""
+    return _text(results, curves_text(results), learned_text(results), remarks(results))
+
+
+def record_text(results: SweepResults, picture: str | None) -> str:
+    """As a record's report has it. picture: a file beside it that shows the curves.
+
+    In the order asked for and without remarks: a report rebuilt is the one that lies in the record.
+    """
+    curves, learned = curve_table(results.curves), words.learned(results)
     shown = [] if picture is None else [f"![{words.CURVES}]({picture})"]
+    return _text(results, curves, learned, words.notes(results), shown)
+
+
+def _text(
+    results: SweepResults,
+    curves: pd.DataFrame,
+    learned: pd.DataFrame,
+    notes: Sequence[str],
+    shown: Sequence[str] = (),
+) -> str:
     parts = [
         f"# {words.title(results)}",
         _bullets(words.setup(results)),
@@ -41,11 +62,11 @@ def markdown(results: SweepResults, picture: str | None = None) -> str:
         markdown_table(words.selection(results)),
         "## Curves",
         words.CURVES,
-        markdown_table(curve_table(results.curves)),
+        markdown_table(curves),
         *shown,
-        *_learned(results),
+        *_learned(learned),
         "## Keep in mind",
-        _bullets([*words.notes(results), *words.method(results)]),
+        _bullets([*notes, *words.method(results)]),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -55,14 +76,14 @@ def page(results: SweepResults) -> str:
     text: str = template("sweep.html").render(
         title=words.title(results).replace("`", ""),
         setup=_all(words.setup(results)),
-        notes=_all(words.notes(results)),
+        notes=_all(remarks(results)),
         chosen=words.chosen(results),
         selection=words.selection(results),
         plots=plots(results),
         legend=words.CURVES,
-        curves=curve_table(results.curves),
+        curves=curves_text(results),
         about_learned=words.LEARNED,
-        learned=words.learned(results),
+        learned=learned_text(results),
         method=_all(words.method(results)),
     )
     return text
@@ -92,8 +113,7 @@ def drawn(results: SweepResults) -> list[tuple[str, str, str]]:
     return found
 
 
-def _learned(results: SweepResults) -> list[str]:
-    table: pd.DataFrame = words.learned(results)
+def _learned(table: pd.DataFrame) -> list[str]:
     if not len(table):
         return []
     return ["## Learned values", words.LEARNED, markdown_table(table)]

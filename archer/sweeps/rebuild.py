@@ -10,7 +10,7 @@ from archer.files import prepare_folder, write_whole
 from archer.mad.settings import COLUMNS
 from archer.report.csv_file import read_csv
 from archer.report.files import csv_text
-from archer.sweeps.files import markdown, page
+from archer.sweeps.files import page, record_text
 from archer.sweeps.gather import results_of
 from archer.sweeps.picture import picture
 from archer.sweeps.recorded import SweepRecord, load_record
@@ -54,7 +54,7 @@ def contents(record: SweepRecord, results: SweepResults) -> dict[str, str]:
     drawn = picture(results)
     if drawn is not None:
         found[PICTURE] = drawn
-    text = markdown(results, PICTURE if drawn else None)
+    text = record_text(results, PICTURE if drawn else None)
     return found | {"report.md": f"{text}\n{about(record)}"}
 
 

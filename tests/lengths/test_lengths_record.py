@@ -17,6 +17,7 @@ from archer.lengths.choose import refuse_unmeasurable
 from archer.lengths.measure import measure
 from archer.lengths.sequences import BINDINGS, KEPT, long_sequences
 from archer.lengths.tables import errors, growth
+from archer.lengths.words import setup
 from archer.record import Choice
 from archer.rules.peer import Peer
 
@@ -84,6 +85,14 @@ def test_the_report_says_what_the_values_give(record):
 
 def test_knobs_that_are_not_at_their_defaults_are_told(record):
     assert "knobs not at their defaults: `momentum.mu=0.8`\n" in (record / "report.md").read_text()
+
+
+def test_a_learned_knob_is_not_called_another_value_than_its_default(record):
+    """It may be one that its rule learns by default."""
+    measured = Measured.load(record)
+    models = [model | {"knobs": {"mu": "learned"}} for model in measured.facts["models"]]
+    told = setup(replace(measured, facts=measured.facts | {"models": models[-2:]}))
+    assert told[-1] == "knobs not at their defaults: none; learned: `momentum.mu`"
 
 
 def test_a_rule_that_learned_nothing_is_told_apart(record):

@@ -22,6 +22,7 @@ from archer.research.promote import promote
 from archer.research.proposal import ProposalError
 from archer.research.settings import Budget
 from archer.research.tree import family_tree
+from archer.research.words import outcome
 
 VILE = "<script>alert(1)</script> | `x` \x1b[2J delta scores 0.990 on Memorize."
 
@@ -265,10 +266,19 @@ def test_no_terminal_is_too_narrow_for_the_tree(searched, capsys, monkeypatch):
 def test_other_stores_say_so(tmp_path):
     from archer.cli.research import research
 
-    said = f"{tmp_path}: no search there; `archer research --out {tmp_path}` begins one"
-    for verb in ("status", "resume"):
-        with pytest.raises(ArcherError, match=re.escape(said)):
-            research((verb, str(tmp_path)))
+    for there, typed in ((tmp_path, tmp_path), (tmp_path / "a b", f"'{tmp_path}/a b'")):
+        said = f"{there}: no search there; `archer research --out {typed}` begins one"
+        for verb in ("status", "resume"):
+            with pytest.raises(ArcherError, match=re.escape(said)):
+                research((verb, str(there)))
+
+
+def test_rules_that_train_are_counted_in_words(tmp_path):
+    for n, said in ((1, "Of 1 proposal: 1 trains."), (2, "Of 2 proposals: 2 train.")):
+        settings = replace(QUICK, preset="smoke", budget=Budget(n))
+        made = loop(tmp_path / str(n), settings, lab=FakeLab)
+        made.run()
+        assert outcome(Overview.load(made.ledger, made.ledger.sessions()[0]))[0] == said
 
 
 def test_what_confines_is_said_whole(monkeypatch, capsys):

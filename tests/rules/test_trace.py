@@ -48,7 +48,17 @@ BAD = {
         "def gate(self, U, p):\n"
         "    for n in range(U.shape[0]):  # here\n        U = U * 2\n    return U",
         "operations",
-        "no number",
+        "nothing loops over tokens or rows",
+    ),
+    "a knob of self": Bad(
+        "mu = Knob(0.5, low=0.0, high=1.0)\n" + WRITE + "    return S + self.mu * dS  # here",
+        "operations",
+        "is read as p.NAME",
+    ),
+    "a slot by index": Bad(
+        'slots = ("m",)\n' + WRITE + '    return S + dS, {"m": slots["m"]}  # here',
+        "names",
+        "write slots.m instead of slots['m']",
     ),
     "iteration": Bad(
         WRITE + "    return S + sum(row for row in dS)  # here", "operations", "iterated"
@@ -256,9 +266,10 @@ def test_bad_file(name: str) -> None:
 def test_what_a_hook_prints_are_names_and_shapes(
     rule_file: Body, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    body = "def gate(self, U, p):\n    print(U, U.shape, U.sum(-1), 2 * p.step)\n    return U"
+    printed = "U, U.shape, U.sum(-1), 2 * p.step, f'{U.mean():.3f}'"
+    body = f"def gate(self, U, p):\n    print({printed})\n    return U"
     load_graph(str(rule_file(body)))
-    assert capsys.readouterr().out == "U [C, d_v] (C, d_v) tensor [C] scalar\n"
+    assert capsys.readouterr().out == "U [C, d_v] (C, d_v) tensor [C] scalar scalar\n"
 
 
 def test_syntax_error(rule_file: Body) -> None:

@@ -1,7 +1,9 @@
 """A whole sweep in small: what it trains, returns, writes, and never trains again."""
 
 import math
+import re
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +20,7 @@ from archer.store.status import status
 from archer.sweeps import SweepResults, plan_sweep, sweep, words
 from archer.sweeps.rebuild import rebuild_sweep
 from archer.sweeps.record import make_sweep_record
+from archer.sweeps.remarks import remarks
 
 SMALL = {"preset": "smoke", "tasks": ("in-context-recall", "memorization"), "progress": False}
 MU = "momentum.mu=0.7,0.8,learned"
@@ -118,6 +121,67 @@ def test_text_and_page_show_the_curve_and_the_choice(swept):
     assert "Two seeds: no difference can be called significant." in text
     assert "The default (mu=0.9) was not asked for" in text
     assert "http" not in page
+
+
+def rows(text):
+    """Names of the rows of every table in a Markdown text, a list per table."""
+    cells = [line.split("|")[1].strip() if line[:1] == "|" else None for line in text.splitlines()]
+    tables = [
+        list(group) for there, group in groupby(cells, lambda cell: cell is not None) if there
+    ]
+    return [names[2:] for names in tables]
+
+
+def test_tables_ascend_and_points_and_records_keep_the_order_asked_for(tmp_path, capsys):
+    def trained(name, **options):
+        options = SMALL | {"tasks": ("in-context-recall",), "seeds": 3} | options
+        return sweep(
+            "momentum", set=["momentum.mu=0.9,learned,0.2"], out=tmp_path / name, **options
+        )
+
+    grid = trained("grid", chunk_sizes=(64, 8, 32))
+    first = ["mu=0.9, chunk_size=64", "mu=0.9, chunk_size=8", "mu=0.9, chunk_size=32"]
+    assert [point.label for point in grid.points][:3] == first
+    assert grid.scores["point"].unique().tolist()[:3] == first
+    text, page = ((tmp_path / "grid" / name).read_text() for name in ("sweep.md", "sweep.html"))
+    wanted = [f"mu={mu}, chunk_size={n}" for mu in (0.2, 0.9, "learned") for n in (8, 32, 64)]
+    assert rows(text)[1] == wanted
+    curves = page.partition("<h2>Curves</h2>")[2].partition("</section>")[0]
+    assert re.findall(r'<th scope="row">(.+?)</th>', curves) == wanted
+    show_tables(grid)
+    shown = [line.partition("  ")[0] for line in capsys.readouterr().out.splitlines()]
+    assert [line for line in shown if line in wanted][: len(wanted)] == wanted
+
+    alone = trained("alone", chunk_sizes=(64, 8, 32), one_at_a_time=True)
+    found = rows((alone.out / "sweep.md").read_text())[1]
+    assert found == ["no change", "mu=0.2", "mu=learned", "chunk_size=32", "chunk_size=64"]
+    made = make_sweep_record(alone.out, out=tmp_path / "records").folder
+    asked = ["no change", "mu=learned", "mu=0.2", "chunk_size=64", "chunk_size=32"]
+    assert rows((made / "report.md").read_text())[1] == asked
+
+
+def test_ties_losses_and_what_few_seeds_rest_on_are_said(swept):
+    trials = swept.trials
+    other = (trials["task"] == "in-context-recall") & (trials["point"] != "mu=0.9")
+    even = trials["validation_accuracy"].mask(other, 0.5)
+    tied = replace(swept, trials=trials.assign(validation_accuracy=even))
+    said = (
+        "On Context Recall `mu=0.8` and `mu=learned` have the same score as the chosen `mu=0.7`, "
+        "which was asked for first."
+    )
+    assert remarks(tied)[-1] == said
+    assert "same score" not in " ".join(remarks(swept))  # all points of memorization are one
+
+    gone = other & (trials["point"] == "mu=0.8")
+    kept = {name: trials[name].mask(gone) for name in ("validation_accuracy", "test_accuracy")}
+    lost = trials.assign(status=trials["status"].mask(gone, "diverged"), **kept)
+    said = "On Context Recall `mu=0.8` has no score: of 4 trials 4 diverged."
+    assert remarks(replace(swept, trials=lost))[-1] == said
+
+    three = replace(swept, design=replace(swept.design, seeds=3))
+    limit = "3 seeds: the sign-flip test cannot fall below p = 0.25; the p-value rests on noise"
+    three.__dict__["selected"] = swept.selected.assign(statement=limit)
+    assert remarks(three)[-1] == f"{limit}."
 
 
 def test_what_stands_behind_a_plus_minus_is_said_at_its_table(swept, capsys):

@@ -36,7 +36,7 @@ def _chains(clause: Clause) -> list[Statement]:
     found: list[Statement] = []
     if re.search(
         r"\b(?:ranking|ordering|ranked|rank order|order(?: (?:by|on|of|is)|:))", clause.text
-    ):
+    ) and not re.search(r"M\d+ ?[<≤]", clause.text):  # there the signs say it: the worst first
         found += _listed(clause)
     for match in re.finditer(r"M\d+(?: ?[><≥≤»] ?M\d+)+", clause.text):
         names = [clause.skeleton.models[int(i)].single for i in re.findall(r"M(\d+)", match[0])]

@@ -24,6 +24,9 @@ _BASE_WORD = re.compile(
 )
 
 
+_OBJECT = re.compile(r"(?:above|below|behind|ahead of|[a-z]+ than)\s*")
+
+
 _SUBJECT_WORD = re.compile(
     r"(?:\bby|\bfor|\bunder|\bin|\busing|\bcomes from|\bgoes to|\bbelongs "
     r"to|\bfrom|\bwith|\bthanks to|\bvia|\bis|:|\bthrough)\s*$"
@@ -81,6 +84,8 @@ def _subject_and_base(
             )
         ):
             subject = mention
+        elif trigger is not None and _OBJECT.fullmatch(trigger.word + lead):
+            base = mention  # whatever the base before: "0.1 above A and 0.2 above B"
         elif base is None and (_BASE_WORD.search(lead) or lead.strip() in ("", "both", "every")):
             base = mention
         elif subject is None and not _BASE_WORD.search(lead):

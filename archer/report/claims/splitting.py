@@ -33,8 +33,8 @@ _SPLIT = re.compile(
     rf", (?:and|with) (?=(?:M|T)\d)|,? where (?=on T\d)|,? and (?=M\d+,? "
     rf"(?:on T\d+ )?{_VERB})|,? and (?=(?:on|in|for) T\d+,? )|,? and "
     rf"(?={_VERB})|,? and (?=T\d+ {_VERB})|"
-    rf", (?={_VERB})|, (?=(?:on|in) T\d+ M\d)|, (?=M\d+ (?:on T\d+ )?{_VERB}(?! "
-    rf"(?:and|respectively)))|\. )\s*"
+    rf", (?={_VERB})|, (?=(?:on|in) T\d+ (?:M\d|(?:it |they )?(?:{_VERB}|as good|as bad)))|"
+    rf", (?=M\d+ (?:on T\d+ )?{_VERB}(?! (?:and|respectively)))|\. )\s*"
 )
 
 

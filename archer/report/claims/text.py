@@ -42,7 +42,7 @@ class Block:
 
 _ABBREVIATION = re.compile(
     r"(?:\b(?:vs|e\.g|i\.e|approx|avg|cf|fig|figs|eq|eqs|no|al|pp|resp|w\.r\.t|sec|tab|sel|std|"
-    r"min|max|ca|incl|excl|etc|attn|acc)|^\d+|\b[A-Z])\.$",
+    r"min|max|ca|incl|excl|etc|attn|acc)|^\d+|(?<!['’])(?<!\d)(?<!\d )\b[A-Z])\.$",
     re.IGNORECASE,
 )
 

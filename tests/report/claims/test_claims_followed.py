@@ -38,6 +38,25 @@ def statuses(text):
         ("attention's second best score is 0.754, on Compress.", ("second best", "best")),
         ("error_gated and adam differ by 0.003 on Fuzzy Recall.", ("0.003", "0.013")),
         ("error_gated and adam are within 0.01 of each other on Fuzzy Recall.", ("0.01", "0.002")),
+        (
+            "attention is 0.245 above delta and 0.422 above momentum on Fuzzy Recall.",
+            ("0.422", "0.322"),
+        ),
+        (
+            "attention is 0.245 better than delta and 0.185 better than error_gated on Fuzzy "
+            "Recall.",
+            ("0.185", "0.285"),
+        ),
+        (
+            "The ranking on Fuzzy Recall is momentum < delta < attention.",
+            ("delta < attention", "attention < delta"),
+        ),
+        (
+            "Order on Fuzzy Recall: momentum < delta < attention.",
+            ("momentum < delta", "adam < delta"),
+        ),
+        ("On Compress delta equals adam, on Fuzzy Recall it is worse.", ("worse", "better")),
+        ("On Fuzzy Recall delta is worse than adam, on Compress as good.", ("worse", "better")),
     ],
 )
 def test_all_of_a_sentence_is_judged(true, false):

@@ -111,3 +111,10 @@ def test_indented_text_is_text():
     assert [b.text for b in blocks("Results:\n\n    momentum 0.432 on Compress\n")][1:] == [
         "momentum 0.432 on Compress"
     ]
+
+
+@pytest.mark.parametrize("end", ["times delta's.", "times delta’s.", "and took 8 s."])
+def test_a_single_letter_that_is_no_initial_ends_a_sentence(end):
+    first, second = blocks(f"adam takes 1.3 {end} Momentum has 0.25 on Compress.")
+    assert (first.text[-2:], second.text[:8]) == ("s.", "Momentum")
+    assert len(blocks("See A. Author et al. 2024, i. e. the paper.")) == 1
