@@ -11,7 +11,8 @@ from dataclasses import replace
 
 import torch
 
-from archer.model.backbone import Backbone, extract
+from archer.model.backbone import Backbone
+from archer.model.members import extract
 from archer.train.checkpoint import Checkpoints, State, member_state
 from archer.train.course import Course, epoch_metrics
 from archer.train.data import MemberData, Split, epoch_order
