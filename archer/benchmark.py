@@ -10,7 +10,8 @@ from pathlib import Path
 from archer.check import contender
 from archer.errors import ArcherError
 from archer.files import prepare_folder
-from archer.mad.plan import Knobs, Plan, make_plan
+from archer.mad.knobs import Knobs
+from archer.mad.plan import Plan, make_plan
 from archer.mad.presets import Preset
 from archer.mad.presets import preset as find_preset
 from archer.mad.rates import ChosenRates

@@ -22,7 +22,7 @@ from archer.mad.data import dataset
 from archer.mad.export import setting_with
 from archer.mad.plan import make_plan
 from archer.mad.presets import Preset, mad
-from archer.model.backbone import build
+from archer.model.members import build
 from archer.rules.load import builtin_graph
 from archer.train.data import MemberData
 from archer.train.network import Network

@@ -21,8 +21,9 @@ from step_check import (
 from torch import Tensor, nn
 
 from archer.model import ModelConfig, build
-from archer.model.backbone import Backbone, extract
+from archer.model.backbone import Backbone
 from archer.model.fla_layer import FlaLayer
+from archer.model.members import extract
 from archer.model.mixer import Mixer
 from archer.rules.peer import parse_peer
 from archer.train.evaluate import member_losses

@@ -15,7 +15,8 @@ from common import relative_error
 from torch import Tensor, nn
 
 from archer.model import ModelConfig, build
-from archer.model.backbone import Backbone, extract
+from archer.model.backbone import Backbone
+from archer.model.members import extract
 from archer.rules.load import builtin_graph
 from archer.train.data import Split
 from archer.train.evaluate import member_losses

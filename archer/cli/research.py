@@ -1,24 +1,16 @@
-"""`archer research`: the loop, and what one may ask of a folder it has worked in."""
+"""`archer research`: a search begun; `research_verbs` has what follows one."""
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 from tyro.conf import UseAppendAction
 
 from archer.cli.given import check_record, refuse_unheeded
 from archer.cli.option import arg
-from archer.cli.rule_files import show_written
+from archer.cli.research_verbs import check_words, run_verb
+from archer.cli.say import say
 from archer.errors import ArcherError
-
-if TYPE_CHECKING:
-    from archer.research.book import Book
-    from archer.research.overview import Overview
-
-VERBS = {"status": 1, "tree": 1, "show": 2, "resume": 1, "promote": 2}  # words that follow each
-LONGEST = 110  # of a line said while it works
 
 
 def research(
@@ -124,13 +116,14 @@ def research(
 
         return show_rebuilt(from_, out)
     if verb:
-        _check_words(verb)
+        check_words(verb)
         heeded = ("verb", "store", "to") if verb[0] == "promote" else ("verb", "store")
         refuse_unheeded(research, locals(), heeded, f"archer research {verb[0]} takes no {{}}")
-        _verb(verb, store, to)
+        run_verb(verb, store, to)
         return None
     if to is not None:
         raise ArcherError("--to is not an option of a search: write promote DIR ID --to FOLDER")
+    from archer.cli.show_research import show_outcome
     from archer.research.settings import Budget, Settings
     from archer.research.start import begin
 
@@ -165,17 +158,8 @@ def research(
     )
     folder = out or Path("results") / "research"
     _say_protection()
-    _show(begin(settings, folder, store, _say), folder)
+    show_outcome(begin(settings, folder, store, say), folder)
     return None
-
-
-def _check_words(words: tuple[str, ...]) -> None:
-    """Raises ArcherError for a verb that is none, or has too few or too many words."""
-    if VERBS.get(words[0]) != len(words) - 1:
-        raise ArcherError(
-            f"archer research {' '.join(words)}: write status DIR, tree DIR, show DIR ID, "
-            "resume DIR or promote DIR ID --to FOLDER"
-        )
 
 
 def _check_limits(
@@ -201,55 +185,6 @@ def _candidates(proposer: str, budget: int | None) -> int:
     return 1 if proposer == "manual" else 20
 
 
-def _verb(words: tuple[str, ...], store: str | None, to: Path | None) -> None:
-    verb, rest = words[0], words[1:]
-    folder = Path(rest[0])
-    if verb == "resume":
-        from archer.research.record import is_search_record
-        from archer.research.start import resume
-
-        if is_search_record(folder):
-            raise ArcherError(f"{folder} is a record: it cannot be resumed; --from rebuilds it")
-        _show(resume(folder, store, _say), folder)
-        return
-    if verb == "promote" and to is None:
-        raise ArcherError("archer research promote: name the folder of rules with --to FOLDER")
-    from archer.cli import show_research as show
-    from archer.research.overview import Overview
-
-    with _book(folder, store) as book:
-        if verb in ("show", "promote"):
-            entry = book.entry(rest[1])
-            session = next(s for s in book.sessions() if s.id == entry.session)
-            overview = Overview.load(book, session)
-            if verb == "show":
-                show.show_candidate(overview, entry, book.verdicts(entry))
-                return
-            from archer.research.promote import NOT_MEASURED, promote
-
-            assert to is not None
-            path = promote(overview, entry, to)
-            if entry.stage in ("", "smoke"):
-                _say(f"note: {NOT_MEASURED}")
-            show_written(path)
-            return
-        overview = Overview.load(book, book.sessions()[-1])
-        (show.show_tree if verb == "tree" else show.show_status)(overview)
-
-
-@contextmanager
-def _book(folder: Path, store: str | None) -> "Iterator[Book]":
-    """What a folder says of a search: a record's text, or its store."""
-    from archer.research.opening import open_ledger
-    from archer.research.record import is_search_record, load
-
-    if store is None and is_search_record(folder):
-        yield load(folder)
-        return
-    with open_ledger(folder, store) as ledger:
-        yield ledger
-
-
 def _place(device: str, precision: str | None) -> tuple[str, str]:
     from archer.benchmark import find_device
 
@@ -273,20 +208,8 @@ def _expected(text: str) -> tuple[str, float]:
         ) from None
 
 
-def _say(text: str) -> None:
-    """One line on standard error; what a proposer wrote is shortened and cannot move the cursor."""
-    flat = "".join(c if c.isprintable() else " " for c in text)
-    print(flat if len(flat) <= LONGEST else flat[: LONGEST - 1] + "…", file=sys.stderr)
-
-
 def _say_protection() -> None:
     from archer.research.sandbox import protection
 
     # whole, whatever its length: what is missing here stands at its end
     print(f"proposed source is confined by: {', '.join(protection())}", file=sys.stderr)
-
-
-def _show(overview: "Overview", folder: Path) -> None:
-    from archer.cli.show_research import show_outcome
-
-    show_outcome(overview, folder)

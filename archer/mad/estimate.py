@@ -12,8 +12,8 @@ from functools import lru_cache
 
 from archer.mad.plan import Plan, Population, tokens
 from archer.mad.trial import Trial
-from archer.model.backbone import build
 from archer.model.config import ModelConfig
+from archer.model.members import build
 from archer.rules.peer import Contender
 from archer.train.width import WIDEST, member_bytes
 

@@ -13,7 +13,8 @@ from safetensors.torch import save
 from archer.errors import ArcherError
 from archer.files import write_whole
 from archer.mad.trial import Trial, trial_from_json
-from archer.model.backbone import Backbone, build, extract
+from archer.model.backbone import Backbone
+from archer.model.members import build, extract
 from archer.train.reading import Split
 from archer.train.results import EpochMetrics, epoch_from_json
 

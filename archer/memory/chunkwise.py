@@ -19,11 +19,11 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F  # noqa: N812
 
 from archer.errors import ArcherError
+from archer.memory.hooks import Hooks, hooks_of
+from archer.memory.layout import chunks, tokens
 from archer.rules.graph import RuleGraph
-from archer.rules.torch_source import compile_hook, hook_arguments, variable
 
 
 @dataclass(frozen=True)
@@ -38,20 +38,6 @@ class State:
         """The same in another precision."""
         slots = {name: slot.to(dtype) for name, slot in self.slots.items()}
         return State(self.S.to(dtype), slots, self.chunks)
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """What hooks read beside their own arguments, laid out for broadcasting.
-
-    knobs: name -> [N|1, H|1, 1, 1]; signals: name -> [N, H, M, 1, C].
-    """
-
-    knobs: dict[str, Tensor]
-    signals: dict[str, Tensor]
-    sizes: dict[str, float]
-    causal: Tensor  # [C, C]
-    before: int  # chunks that were read before these
 
 
 def chunkwise(
@@ -110,156 +96,97 @@ def proceed(
 
 def _run(
     rule: RuleGraph,
-    tokens: tuple[Tensor, Tensor, Tensor, Tensor, Tensor | None],
+    given: tuple[Tensor, Tensor, Tensor, Tensor, Tensor | None],
     knobs: Mapping[str, float | Tensor],
     signals: Mapping[str, Tensor],
     chunk_size: int | None,
     start: State | None,
     final_state: bool,
 ) -> tuple[Tensor, State | None]:
-    """tokens: q, k, v, beta and g, as for `chunkwise`."""
-    q, k, v, beta, g = tokens
+    """given: q, k, v, beta and g, as for `chunkwise`."""
+    q, k, v, beta, g = given
     if rule.decay is not None and g is not None:
         signals = {**signals, rule.decay: g}  # hooks may read it too
     _check_names(rule, knobs, signals, g)
-    memory = _Memory(rule, chunk_size or rule.chunk_size)
+    C = chunk_size or rule.chunk_size
     dtype = torch.float64 if q.dtype == torch.float64 else torch.float32
     with torch.autocast(q.device.type, enabled=False):
         q = q.to(dtype) * q.shape[-1] ** -0.5
         start = start and start.to(dtype)
-        q_M, k_M, v_M = (_chunks(x.to(dtype), memory.chunk_size) for x in (q, k, v))
-        beta_M = _chunks(beta.to(dtype)[..., None], memory.chunk_size)
-        g_M = None if g is None else _chunks(g.to(dtype)[..., None], memory.chunk_size)
-        inputs = memory.inputs(q_M, v_M, knobs, signals, start.chunks if start else 0)
-        output, end = memory.loop(q_M, k_M, v_M, beta_M, g_M, inputs, start, final_state)
-    return _tokens(output, q.shape[1]).to(v.dtype), end
+        q_M, k_M, v_M = (chunks(x.to(dtype), C) for x in (q, k, v))
+        beta_M = chunks(beta.to(dtype)[..., None], C)
+        g_M = None if g is None else chunks(g.to(dtype)[..., None], C)
+        hooks = hooks_of(rule, q_M, v_M, knobs, signals, start.chunks if start else 0)
+        ready = _prepare(q_M, k_M, v_M, beta_M, g_M, hooks)
+        output, end = _walk(ready, hooks, start, final_state)
+    return tokens(output, q.shape[1]).to(v.dtype), end
 
 
 @dataclass(frozen=True)
-class _Memory:
-    """One rule at one chunk size, running over sequences cut into chunks."""
+class _Chunks:
+    """What of the chunks does not depend on S.
 
-    rule: RuleGraph
-    chunk_size: int
+    U0: [N, H, M, C, V]; W, q (decayed from the chunk's start) and k (to its end): [N, H, M, C, K];
+    L, the weights inside a chunk: [N, H, M, C, C]; carry, exp(G_C): [N, H, M, 1, 1].
+    """
 
-    def inputs(
-        self,
-        q: Tensor,
-        v: Tensor,
-        given_knobs: Mapping[str, float | Tensor],
-        given_signals: Mapping[str, Tensor],
-        before: int,
-    ) -> Inputs:
-        """q: [N, H, M, C, K], v: [N, H, M, C, V]."""
-        C = self.chunk_size
-        knobs = {}
-        for spec in self.rule.knobs:
-            value = given_knobs.get(spec.name, spec.default)
-            value = torch.as_tensor(value, dtype=q.dtype, device=q.device)
-            knobs[spec.name] = value.view((1,) * (2 - value.ndim) + value.shape)[..., None, None]
-        signals = {
-            name: _chunks(signal.to(q.dtype)[..., None], C).mT  # [N, H, M, 1, C]
-            for name, signal in given_signals.items()
-        }
-        sizes = {"C": float(C), "d_k": float(q.shape[-1]), "d_v": float(v.shape[-1])}
-        causal = torch.ones(C, C, dtype=torch.bool, device=q.device).tril()
-        return Inputs(knobs, signals, sizes, causal, before)
+    U0: Tensor
+    W: Tensor
+    L: Tensor
+    q: Tensor
+    k: Tensor
+    carry: Tensor | None
 
-    def loop(
-        self,
-        q: Tensor,
-        k: Tensor,
-        v: Tensor,
-        beta: Tensor,
-        g: Tensor | None,
-        inputs: Inputs,
-        start: State | None,
-        final_state: bool,
-    ) -> tuple[Tensor, State | None]:
-        """q, k: [N, H, M, C, K]; v: [N, H, M, C, V]; beta, g: [N, H, M, C, 1].
 
-        The last chunk is written, and the state returned, only for `final_state`: training reads
-        only the output.
-        """
-        chunks = q.shape[2]
-        scores = (q @ k.mT).masked_fill(~inputs.causal, 0.0)
-        keys = k @ k.mT
-        k_in, k_out, q_in, carry = k, k, q, None
-        if g is not None:
-            G = g.cumsum(-2)
-            # masked before exp: above the diagonal G_i - G_j > 0 would overflow
-            D = (G - G.mT).masked_fill(~inputs.causal, -torch.inf).exp()
-            scores, keys = scores * D, keys * D
-            k_in, q_in = G.exp() * k, G.exp() * q
-            k_out = (G[..., -1:, :] - G).exp() * k
-            carry = G[..., -1:, :].exp()
-        A = (beta * keys).tril(-1)  # Eq. (1)
-        U0, W = _solve(A, beta * v, beta * k_in)  # Eq. (2)
-        L = self._local(scores, inputs)
-        state, slots = (start.S, start.slots) if start else (None, {})
-        outputs = []
-        # unbind, not indexing: the backward pass of an index fills a whole tensor with zeros
-        rows = zip(*(x.unbind(2) for x in (U0, W, L, q_in, k_out)), strict=True)
-        for n, (U, W_n, L_n, q_n, k_n) in enumerate(rows):
-            if state is None:
-                outputs.append(L_n @ U)
-            else:
-                U = U - W_n @ state
-                outputs.append(q_n @ state + L_n @ U)  # Eq. (4)
-            if n + 1 < chunks or final_state:
-                U = self._gate(U, n, inputs)  # Eq. (3)
-                dS = k_n.mT @ U  # Eq. (5)
-                state = torch.zeros_like(dS) if state is None else state
-                slots = slots or {slot: torch.zeros_like(dS) for slot in self.rule.slots}
-                state = state if carry is None else carry[:, :, n] * state
-                state, slots = self._write(state, dS, slots, n, inputs)  # Eq. (6)
-        output = torch.stack(outputs, dim=2)
-        if state is None or not final_state:
-            return output, None
-        return output, State(state, slots, inputs.before + chunks)
+def _prepare(
+    q: Tensor, k: Tensor, v: Tensor, beta: Tensor, g: Tensor | None, hooks: Hooks
+) -> _Chunks:
+    """q, k: [N, H, M, C, K]; v: [N, H, M, C, V]; beta, g: [N, H, M, C, 1]."""
+    scores = (q @ k.mT).masked_fill(~hooks.causal, 0.0)
+    keys = k @ k.mT
+    k_in, k_out, q_in, carry = k, k, q, None
+    if g is not None:
+        G = g.cumsum(-2)
+        # masked before exp: above the diagonal G_i - G_j > 0 would overflow
+        D = (G - G.mT).masked_fill(~hooks.causal, -torch.inf).exp()
+        scores, keys = scores * D, keys * D
+        k_in, q_in = G.exp() * k, G.exp() * q
+        k_out = (G[..., -1:, :] - G).exp() * k
+        carry = G[..., -1:, :].exp()
+    A = (beta * keys).tril(-1)  # Eq. (1)
+    U0, W = _solve(A, beta * v, beta * k_in)  # Eq. (2)
+    return _Chunks(U0, W, hooks.local(scores), q_in, k_out, carry)
 
-    def _local(self, scores: Tensor, inputs: Inputs) -> Tensor:
-        """All chunks at once: [N, H, M, C, C] -> the same, masked again."""
-        if self.rule.is_default("local"):
-            return scores
-        values = {"scores": scores}
-        values |= {f"knob.{name}": knob[:, :, None] for name, knob in inputs.knobs.items()}
-        values |= {f"signal.{name}": signal for name, signal in inputs.signals.items()}
-        step = torch.arange(1, scores.shape[2] + 1, dtype=scores.dtype, device=scores.device)
-        values["step"] = inputs.before + step[:, None, None]
-        (weights,) = self._call("local", values, inputs)
-        # a rule may weigh by the mask alone
-        weights = weights.to(scores.dtype).expand_as(scores)
-        return weights.masked_fill(~inputs.causal, 0.0)
 
-    def _gate(self, U: Tensor, n: int, inputs: Inputs) -> Tensor:
-        if self.rule.is_default("gate"):
-            return U
-        (gated,) = self._call("gate", {"U": U} | _chunk_values(n, inputs, U), inputs)
-        return gated
+def _walk(
+    ready: _Chunks, hooks: Hooks, start: State | None, final_state: bool
+) -> tuple[Tensor, State | None]:
+    """Output [N, H, M, C, V].
 
-    def _write(
-        self, S: Tensor, dS: Tensor, slots: dict[str, Tensor], n: int, inputs: Inputs
-    ) -> tuple[Tensor, dict[str, Tensor]]:
-        if self.rule.is_default("write"):
-            return S + dS, slots
-        values = {"S": S, "dS": dS} | _chunk_values(n, inputs, S)
-        values |= {f"slots.{name}": slot for name, slot in slots.items()}
-        results = self._call("write", values, inputs)
-        named = dict(zip((name for name, _ in self.rule.write.outputs), results, strict=True))
-        return named["S"], {slot: named[f"slots.{slot}"] for slot in self.rule.slots}
-
-    def _call(self, hook: str, values: dict[str, Tensor], inputs: Inputs) -> tuple[Tensor, ...]:
-        graph = self.rule.hook(hook)
-        arguments: dict[str, Tensor | float] = {
-            variable(name): values[name] for name in graph.inputs
-        }
-        for name in hook_arguments(graph):
-            if name in inputs.sizes:
-                arguments[name] = inputs.sizes[name]
-            elif name == "causal":
-                arguments[name] = inputs.causal
-        return compile_hook(graph, hook)(**arguments)
+    The last chunk is written, and the state returned, only for `final_state`: training reads only
+    the output.
+    """
+    state, slots = (start.S, start.slots) if start else (None, {})
+    outputs = []
+    # unbind, not indexing: the backward pass of an index fills a whole tensor with zeros
+    rows = [x.unbind(2) for x in (ready.U0, ready.W, ready.L, ready.q, ready.k)]
+    for n, (U, W, L, q, k) in enumerate(zip(*rows, strict=True)):
+        if state is None:
+            outputs.append(L @ U)
+        else:
+            U = U - W @ state
+            outputs.append(q @ state + L @ U)  # Eq. (4)
+        if n + 1 < len(rows[0]) or final_state:
+            U = hooks.gate(U, n)  # Eq. (3)
+            dS = k.mT @ U  # Eq. (5)
+            state = torch.zeros_like(dS) if state is None else state
+            slots = slots or {slot: torch.zeros_like(dS) for slot in hooks.rule.slots}
+            state = state if ready.carry is None else ready.carry[:, :, n] * state
+            state, slots = hooks.write(state, dS, slots, n)  # Eq. (6)
+    output = torch.stack(outputs, dim=2)
+    if state is None or not final_state:
+        return output, None
+    return output, State(state, slots, hooks.before + len(outputs))
 
 
 def _solve(A: Tensor, *right: Tensor) -> list[Tensor]:
@@ -272,26 +199,6 @@ def _solve(A: Tensor, *right: Tensor) -> list[Tensor]:
     identity = torch.eye(A.shape[-1], dtype=A.dtype, device=A.device).expand_as(A)
     X = torch.linalg.solve_triangular(A, identity, upper=False, unitriangular=True)
     return [X @ x for x in right]
-
-
-def _chunks(x: Tensor, C: int) -> Tensor:
-    """[N, T, H, D] -> [N, H, M, C, D], the last chunk filled with zeros."""
-    N, T, H, D = x.shape
-    x = F.pad(x, (0, 0, 0, 0, 0, -T % C))
-    return x.view(N, -1, C, H, D).permute(0, 3, 1, 2, 4)
-
-
-def _tokens(x: Tensor, length: int) -> Tensor:
-    """[N, H, M, C, D] -> [N, T, H, D]."""
-    N, H, M, C, D = x.shape
-    return x.permute(0, 2, 3, 1, 4).reshape(N, M * C, H, D)[:, :length]
-
-
-def _chunk_values(n: int, inputs: Inputs, like: Tensor) -> dict[str, Tensor]:
-    values = {f"knob.{name}": knob for name, knob in inputs.knobs.items()}
-    values |= {f"signal.{name}": signal[:, :, n] for name, signal in inputs.signals.items()}
-    values["step"] = like.new_full((1, 1), float(inputs.before + n + 1))
-    return values
 
 
 def _check_names(

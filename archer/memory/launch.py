@@ -8,11 +8,14 @@ from torch import Tensor
 
 from archer.memory import names
 from archer.memory.generated import Compiled
-from archer.memory.kernel_adjoint import adjoint_tensors
-from archer.memory.kernel_backward import backward_tensors
-from archer.memory.kernel_forward import forward_tensors, prepare_tensors
-from archer.memory.kernel_gradients import gradients_tensors
 from archer.memory.options import columns, options
+from archer.memory.writers.tensors import (
+    adjoint_tensors,
+    backward_tensors,
+    forward_tensors,
+    gradients_tensors,
+    prepare_tensors,
+)
 
 
 class Launch:

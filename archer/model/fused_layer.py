@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from archer.model.backbone import Block
+from archer.model.block import Block
 from archer.model.config import ModelConfig
 from archer.model.kernels.conv import conv_silu
 from archer.model.kernels.conv_backward import conv_silu_backward

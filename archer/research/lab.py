@@ -7,7 +7,8 @@ from typing import Literal
 
 import pandas as pd
 
-from archer.mad.plan import Knobs, Plan, Population, make_plan
+from archer.mad.knobs import Knobs
+from archer.mad.plan import Plan, Population, make_plan
 from archer.mad.presets import preset
 from archer.mad.results import Results, curves_frame, trials_frame
 from archer.mad.scoring import select, task_scores

@@ -1,43 +1,27 @@
 """The loop's memory: sessions, candidates, verdicts, dialogues and scores, in the store."""
 
 import json
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
 import pandas as pd
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, select, update
 from sqlalchemy.exc import IntegrityError
 
 from archer.errors import ArcherError
-from archer.research import tables
-from archer.research.entries import (
-    Arm,
-    Entry,
-    Session,
-    candidate_id,
-    entry_of,
-    proposal_json,
-    session_of,
-    the_entry,
-)
+from archer.research import candidates, tables
+from archer.research.entries import Arm, Entry, Session, session_of, the_entry
 from archer.research.hold import alive, check, take
 from archer.research.proposal import Outcome, Proposal, Spent
+from archer.research.scores import insert_scores, read_scores
 from archer.research.settings import Settings
-from archer.research.tables import candidates, dialogues, scores, sessions, verdicts
+from archer.research.tables import sessions
 from archer.research.verdict import Gated, Verdict
-from archer.rules.load import BUILTIN
-from archer.rules.peer import is_peer
-from archer.rules.validate import is_plain_name
 from archer.store import Store
 from archer.store.environment import environment
 from archer.store.owner import this_process
 from archer.store.run import now
-
-LONGEST_NAME = 60
-SCORES = ("rule", "stage", "split", "task", "seed", "accuracy")
 
 
 class Ledger:
@@ -53,7 +37,7 @@ class Ledger:
     def __init__(self, store: Store, *, create: bool = True) -> None:
         self.store = store
         self._taken: int | None = None
-        with self._transaction() as connection:
+        with self.store.transaction() as connection:
             if create:
                 tables.prepare(connection, store.where)
             elif not tables.exist(connection, store.where):
@@ -67,14 +51,14 @@ class Ledger:
 
     def sessions(self) -> list[Session]:
         """Every session, the oldest first."""
-        with self._transaction() as connection:
+        with self.store.transaction() as connection:
             found = connection.execute(select(sessions).order_by(sessions.c.id)).mappings()
             return [session_of(dict(row)) for row in found]
 
     def begin(self, settings: Settings) -> Session:
         """A new session, held by this process."""
         owner = this_process()
-        with self._transaction() as connection:
+        with self.store.transaction() as connection:
             row = {
                 "settings": json.dumps(settings.to_json()),
                 "environment": json.dumps(environment(settings.device)),
@@ -92,7 +76,7 @@ class Ledger:
 
     def take(self, session: Session) -> None:
         """Hold a session. Raises ArcherError while another living process works on it."""
-        with self._transaction() as connection:
+        with self.store.transaction() as connection:
             take(connection, session.id, self.where)
         self._taken = session.id
 
@@ -125,15 +109,8 @@ class Ledger:
 
     def entries(self, session: int | None = None, arm: Arm | None = None) -> list[Entry]:
         """Every proposal asked for, in that order."""
-        query = select(candidates).order_by(
-            candidates.c.session, candidates.c.arm.desc(), candidates.c.number
-        )
-        if session is not None:
-            query = query.where(candidates.c.session == session)
-        if arm is not None:
-            query = query.where(candidates.c.arm == arm)
-        with self._transaction() as connection:
-            return [entry_of(dict(row)) for row in connection.execute(query).mappings()]
+        with self.store.transaction() as connection:
+            return candidates.read_entries(connection, session, arm)
 
     def entry(self, id: str) -> Entry:
         """The candidate whose id begins so, or of that name. Raises ArcherError."""
@@ -149,10 +126,9 @@ class Ledger:
         self, session: Session, arm: Arm, number: int, proposal: Proposal, reason: str
     ) -> Entry:
         """Record that nothing came of asking; the proposal has no source, only what it cost."""
-        reason = f"no proposal: {reason}"
-        return self._insert(
-            session, arm, number, proposal, proposal.spent.seconds, "refused", reason
-        )
+        seconds = proposal.spent.seconds
+        why = f"no proposal: {reason}"
+        return self._insert(session, arm, number, proposal, seconds, "refused", why)
 
     def _insert(
         self,
@@ -164,70 +140,27 @@ class Ledger:
         outcome: Outcome,
         reason: str,
     ) -> Entry:
-        id = candidate_id(session.id, arm, number)
         with self._writing() as connection:
-            taken = set(connection.scalars(select(candidates.c.name))) | set(BUILTIN)
-            name = proposal.name if _plain(proposal.name) else "unnamed"
-            name = f"{name}_{id}" if name in taken or is_peer(name) else name
-            row = {
-                "id": id,
-                "session": session.id,
-                "arm": arm,
-                "number": number,
-                "name": name,
-                "source": proposal.source,
-                "proposal": proposal_json(proposal),
-                "outcome": outcome,
-                "reason": reason,
-                "asking": seconds,
-                "asked": now(connection),
-            }
             try:
-                connection.execute(candidates.insert().values(row))
+                id = candidates.insert_candidate(
+                    connection, session.id, arm, number, proposal, seconds, outcome, reason
+                )
             except IntegrityError as error:
                 raise ArcherError(
-                    f"{self.store.where}: another process works on session {session.id}; stop it"
+                    f"{self.where}: another process works on session {session.id}; stop it"
                 ) from error
-            said = [
-                {"candidate": id, "position": i, "message": json.dumps(message, default=str)}
-                for i, message in enumerate(proposal.dialogue)
-            ]
-            if said:
-                connection.execute(insert(dialogues), said)
         return self.entry(id)
 
     def gated(self, entry: Entry, gated: Gated, seconds: float) -> None:
         """Record every gate's verdict; a candidate that one refused has come to its end."""
-        refused = gated.failed
-        values: dict[str, Any] = {"gating": seconds, "protection": json.dumps(gated.protection)}
-        if refused is not None or gated.graph is None:
-            why = "the gates were not passed" if refused is None else _said(refused)
-            values |= {"outcome": "refused", "reason": why}
-        else:
-            graph = replace(gated.graph, name=entry.name)
-            values |= {
-                "graph": json.dumps(graph.to_json()),
-                "hash": graph.rule_hash,
-                "behaviour": gated.behaviour,
-                "cost": gated.cost if math.isfinite(gated.cost) else None,
-            }
         with self._writing() as connection:
-            connection.execute(delete(verdicts).where(verdicts.c.candidate == entry.id))
-            said = [
-                {"candidate": entry.id, "position": i, **vars(verdict)}
-                for i, verdict in enumerate(gated.verdicts)
-            ]
-            if said:
-                connection.execute(insert(verdicts), said)
-            if "outcome" in values:
-                values["ended"] = now(connection)
-            self._update(connection, entry, values)
+            candidates.insert_gated(connection, entry, gated, seconds)
 
     def trained(self, group: Sequence[Entry], seconds: float) -> None:
         """Record how long each of these was trained until somebody interrupted it."""
         with self._writing() as connection:
             for entry in group:
-                self._update(connection, entry, {"training": entry.training + seconds})
+                candidates.change(connection, entry, {"training": entry.training + seconds})
 
     def judged(
         self, entry: Entry, outcome: Outcome, reason: str, stage: str, seconds: float, final: bool
@@ -241,57 +174,27 @@ class Ledger:
                 "training": entry.training + seconds,
                 "ended": now(connection) if final else None,
             }
-            self._update(connection, entry, values)
-
-    def _update(self, connection: Connection, entry: Entry, values: Mapping[str, Any]) -> None:
-        connection.execute(update(candidates).where(candidates.c.id == entry.id).values(values))
+            candidates.change(connection, entry, values)
 
     def verdicts(self, entry: Entry) -> list[Verdict]:
-        query = select(verdicts).where(verdicts.c.candidate == entry.id)
-        with self._transaction() as connection:
-            found = connection.execute(query.order_by(verdicts.c.position))
-            return [Verdict(row.gate, row.passed, row.reason, row.seconds) for row in found]
+        with self.store.transaction() as connection:
+            return candidates.read_verdicts(connection, entry.id)
 
     def dialogue(self, entry: Entry) -> list[Any]:
-        query = select(dialogues.c.message).where(dialogues.c.candidate == entry.id)
-        with self._transaction() as connection:
-            found = connection.scalars(query.order_by(dialogues.c.position))
-            return [json.loads(message) for message in found]
+        with self.store.transaction() as connection:
+            return candidates.read_dialogue(connection, entry.id)
 
     # scores
 
     def scored(self, session: Session, stage: str, split: str, found: pd.DataFrame) -> None:
         """Record accuracies: columns rule, task, seed, accuracy. What was there is replaced."""
-        rows = [
-            {
-                "session": session.id,
-                "rule": rule,
-                "stage": stage,
-                "split": split,
-                "task": task,
-                "seed": int(seed),
-                "accuracy": None if math.isnan(accuracy) else float(accuracy),
-            }
-            for rule, task, seed, accuracy in found[
-                ["rule", "task", "seed", "accuracy"]
-            ].itertuples(index=False)
-        ]
-        here = (scores.c.session == session.id, scores.c.stage == stage, scores.c.split == split)
         with self._writing() as connection:
-            for rule, seed in {(row["rule"], row["seed"]) for row in rows}:
-                old = delete(scores).where(*here, scores.c.rule == rule, scores.c.seed == seed)
-                connection.execute(old)
-            if rows:
-                connection.execute(insert(scores), rows)
+            insert_scores(connection, session.id, stage, split, found)
 
     def scores(self, session: int, split: str = "validation") -> pd.DataFrame:
         """Columns rule, stage, split, task, seed, accuracy."""
-        query = select(*(scores.c[name] for name in SCORES))
-        query = query.where(scores.c.session == session, scores.c.split == split)
-        order = query.order_by(scores.c.stage, scores.c.rule, scores.c.task, scores.c.seed)
-        with self._transaction() as connection:
-            found = pd.DataFrame(connection.execute(order).all(), columns=list(SCORES))
-        return found.astype({"seed": int, "accuracy": float})
+        with self.store.transaction() as connection:
+            return read_scores(connection, session, split)
 
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
@@ -300,17 +203,3 @@ class Ledger:
             if self._taken is not None:
                 check(connection, self._taken, self.where)
             yield connection
-
-    @contextmanager
-    def _transaction(self) -> Iterator[Connection]:
-        with self.store.transaction() as connection:
-            yield connection
-
-
-def _said(verdict: Verdict) -> str:
-    return f"{verdict.gate}: {verdict.reason}"
-
-
-def _plain(name: str) -> bool:
-    """Whether a rule may be called so; a proposer may have written anything."""
-    return is_plain_name(name) and name.isascii() and len(name) <= LONGEST_NAME

@@ -7,6 +7,7 @@ from markupsafe import Markup
 from archer.mad.settings import COLUMNS
 from archer.report.pages import inline, number_text, template
 from archer.research import picture, words
+from archer.research.family_picture import family
 from archer.research.next_steps import steps
 from archer.research.overview import Overview
 
@@ -18,7 +19,7 @@ def page(overview: Overview) -> str:
         columns=COLUMNS,
         setup=_all(words.setup(overview)),
         outcome=_all(words.outcome(overview)),
-        family=Markup(picture.family(overview)),
+        family=Markup(family(overview)),
         pareto=Markup(picture.pareto(overview) or ""),
         control=Markup(picture.control(overview.chance)) if overview.chance else None,
         forecast=Markup(picture.forecast(overview) or ""),

@@ -13,12 +13,11 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     select,
-    text,
     update,
 )
 
 from archer.errors import ArcherError
-from archer.store.opening import LOCK
+from archer.store.opening import lock
 from archer.store.schema import meta
 
 VERSION = 2
@@ -118,8 +117,7 @@ scores = Table(
 
 def prepare(connection: Connection, where: str) -> None:
     """Make what tables are missing. Raises ArcherError if they are newer than this Archer."""
-    if connection.dialect.name == "postgresql":  # one process at a time makes tables
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})
+    lock(connection)
     found = connection.scalar(select(meta.c.value).where(meta.c.key == KEY))
     _known(found, where)
     if found is None:

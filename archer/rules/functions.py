@@ -3,29 +3,16 @@
 from collections.abc import Callable
 from typing import Any
 
-from archer.rules import ops
-from archer.rules.symbol import Axis, Symbol, Tracer, first_symbol
-
-
-def _pointwise(op: str) -> Callable[..., Symbol]:
-    def apply(x: Symbol) -> Symbol:
-        return x.make(op, x.as_float())
-
-    return apply
+from archer.rules.elementwise import ELEMENTWISE, where
+from archer.rules.reductions import REDUCTIONS
+from archer.rules.symbol import Symbol, first_symbol
+from archer.rules.tracer import Tracer
 
 
 def _operator(name: str) -> Callable[..., Symbol]:
     def apply(x: Any, other: Any) -> Symbol:
         result: Symbol = getattr(first_symbol((x, other)).lift(x), name)(other)
         return result
-
-    return apply
-
-
-def _pair(op: str) -> Callable[..., Symbol]:
-    def apply(x: Any, other: Any) -> Symbol:
-        symbol = first_symbol((x, other))
-        return symbol.make(op, symbol.lift(x).as_float(), symbol.lift(other).as_float())
 
     return apply
 
@@ -43,80 +30,10 @@ def _truth(x: Symbol) -> Symbol:
     return x if x.is_mask else x != 0.0
 
 
-def _sum(x: Symbol, dim: Axis = None, keepdim: bool = False) -> Symbol:
-    return x.reduce("sum", dim, keepdim)
-
-
-def _mean(x: Symbol, dim: Axis = None, keepdim: bool = False) -> Symbol:
-    return _sum(x, dim, keepdim) / x.count(x._axes(dim))
-
-
-def _amax(x: Symbol, dim: Axis = None, keepdim: bool = False) -> Symbol:
-    return x.reduce("amax", dim, keepdim)
-
-
-def _amin(x: Symbol, dim: Axis = None, keepdim: bool = False) -> Symbol:
-    return x.reduce("amin", dim, keepdim)
-
-
-def _norm(
-    x: Symbol, p: Any = 2, dim: Axis = None, keepdim: bool = False, dtype: None = None
-) -> Symbol:
-    if p not in (2, 2.0, "fro", None):
-        x.tracer.refuse(f"norm with p={p!r}; only the Euclidean norm is allowed", "operations")
-    squares = _sum(x * x, dim, keepdim)
-    # at 0 the root's slope is infinite; torch's norm has a gradient of 0 there
-    root: Symbol = x.make("sqrt", _where(squares > 0.0, squares, 1.0))
-    return _where(squares > 0.0, root, 0.0)
-
-
-def _vector_norm(
-    x: Symbol, ord: Any = 2, dim: Axis = None, keepdim: bool = False, *, dtype: None = None
-) -> Symbol:
-    return _norm(x, ord, dim, keepdim)
-
-
-def _linalg_norm(
-    x: Symbol, ord: Any = None, dim: Axis = None, keepdim: bool = False, *, dtype: None = None
-) -> Symbol:
-    # over two axes, ord=2 is the largest singular value
-    if ord is not None and ord != "fro" and len(x._axes(dim)) == 2:
-        x.tracer.refuse(f"linalg.norm of a matrix with ord={ord!r}", "operations")
-    return _norm(x, ord, dim, keepdim)
-
-
-def _normalize(x: Symbol, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Symbol:
-    return x / _maximum(_norm(x, p, dim, True), eps)
-
-
-def _softmax(x: Symbol, dim: int = -1, _stacklevel: int = 3, dtype: None = None) -> Symbol:
-    (axis,) = x._axes(dim)
-    return x.make("softmax", x.as_float(), attr=axis)
-
-
-def _clamp(x: Symbol, min: Any = None, max: Any = None) -> Symbol:
-    result = x if min is None else _maximum(x, min)
-    return result if max is None else _minimum(result, max)
-
-
-_maximum, _minimum = _pair("maximum"), _pair("minimum")
-_exp, _log, _sigmoid = _pointwise("exp"), _pointwise("log"), _pointwise("sigmoid")
-
-
-def _where(condition: Any, input: Any, other: Any) -> Symbol:
-    symbol = first_symbol((condition, input, other))
-    mask = symbol.lift(condition).as_mask()
-    return symbol.make("where", mask, *(symbol.lift(x).as_float() for x in (input, other)))
-
-
-def _masked_fill(x: Symbol, mask: Symbol, value: Any) -> Symbol:
-    return _where(mask, value, x)
-
-
 def _tril(x: Symbol, diagonal: int = 0) -> Symbol:
     if diagonal != 0:
         x.tracer.refuse("tril with a diagonal other than 0", "operations")
-    return _where(causal_mask_of(x), x, 0.0)
+    return where(causal_mask_of(x), x, 0.0)
 
 
 def causal_mask_of(x: Symbol) -> Symbol:
@@ -124,42 +41,6 @@ def causal_mask_of(x: Symbol) -> Symbol:
     if x.dims != ("query", "key"):
         x.tracer.refuse("a causal mask needs the shape of `scores`, [C, C]", "shapes")
     return x.make("causal_mask", rank=2)
-
-
-def _square(x: Symbol) -> Symbol:
-    return x * x
-
-
-def _reciprocal(x: Symbol) -> Symbol:
-    return 1.0 / x
-
-
-def _relu(x: Symbol, inplace: bool = False) -> Symbol:
-    return _maximum(x, 0.0)
-
-
-def _silu(x: Symbol, inplace: bool = False) -> Symbol:
-    return x * _sigmoid(x)
-
-
-def _softplus(x: Symbol, beta: float = 1.0, threshold: float = 20.0) -> Symbol:
-    if beta != 1.0:
-        x.tracer.refuse("softplus with a beta other than 1", "operations")
-    # log(1 + exp(x)) = max(x, 0) + log(1 + exp(-|x|)): never overflows
-    return _maximum(x, 0.0) + _log(1.0 + _exp(-abs(x)))
-
-
-def _lerp(x: Symbol, end: Any, weight: Any) -> Symbol:
-    result: Symbol = x + weight * (end - x)
-    return result
-
-
-def _zeros_like(x: Symbol) -> Symbol:
-    return x * 0.0
-
-
-def _ones_like(x: Symbol) -> Symbol:
-    return x * 0.0 + 1.0
 
 
 def _transpose(x: Symbol, dim0: int, dim1: int) -> Symbol:
@@ -179,7 +60,6 @@ def _unsqueeze(x: Symbol, dim: int) -> Symbol:
 
 
 ALLOWED: dict[str, Callable[..., Symbol]] = {
-    **{op: _pointwise(op) for op in ops.UNARY if op not in ("neg", "abs")},
     **{name: _operator(f"__{name}__") for name in ("add", "sub", "mul", "pow", "matmul")},
     **{name: _operator(f"__{name}__") for name in ("lt", "le", "gt", "ge", "eq", "ne")},
     "neg": lambda x: -x,
@@ -191,31 +71,9 @@ ALLOWED: dict[str, Callable[..., Symbol]] = {
     "logical_and": _logical("__and__"),
     "logical_or": _logical("__or__"),
     "logical_not": lambda x: ~_truth(x),
-    "maximum": _maximum,
-    "minimum": _minimum,
-    "clamp": _clamp,
-    "clip": _clamp,
-    "where": _where,
-    "masked_fill": _masked_fill,
+    **ELEMENTWISE,
+    **REDUCTIONS,
     "tril": _tril,
-    "sum": _sum,
-    "mean": _mean,
-    "amax": _amax,
-    "amin": _amin,
-    "norm": _norm,
-    "vector_norm": _vector_norm,
-    "linalg_vector_norm": _vector_norm,
-    "linalg_norm": _linalg_norm,
-    "normalize": _normalize,
-    "softmax": _softmax,
-    "square": _square,
-    "reciprocal": _reciprocal,
-    "relu": _relu,
-    "silu": _silu,
-    "softplus": _softplus,
-    "lerp": _lerp,
-    "zeros_like": _zeros_like,
-    "ones_like": _ones_like,
     "transpose": _transpose,
     "swapaxes": _transpose,
     "t": _t,

@@ -1,92 +1,25 @@
-"""What a hook is called with when it is traced: a tensor that only writes down what is done to it.
+"""What a hook is called with when it is traced: it only writes down what is done to it."""
 
-A Symbol has the rank its author sees (0, 1 or 2) and a graph node that is always a matrix: a
-scalar is ["1", "1"], a vector ["1", n]. Sizes are symbolic, so one trace serves every C, d_k, d_v.
-"""
-
-import math
-import sys
 from collections.abc import Callable, Iterable
-from contextlib import suppress
-from numbers import Real
-from types import FrameType
-from typing import Any, NoReturn, Protocol
+from typing import Any
 
-from archer.rules import ops
-from archer.rules.base import Knob, RuleError, Signal
-from archer.rules.builder import Builder, TooLargeError
-
-Axis = int | tuple[int, ...] | list[int] | None
+from archer.rules.value import Value
 
 
-class Functions(Protocol):
-    """What torch's functions and methods do to symbols (`archer.rules.functions`)."""
-
-    def call(
-        self, symbol: "Symbol", name: str, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Any:
-        """The function of that name, called with `symbol` among its arguments."""
-
-    def method(self, symbol: "Symbol", name: str) -> Callable[..., Any]:
-        """The symbol's bound method of that name."""
-
-
-class Tracer:
-    """One hook being traced: its builder, and the file whose lines errors should point at."""
-
-    def __init__(self, file: str, hook: str, functions: Functions) -> None:
-        self.builder, self.file, self.hook, self.functions = Builder(), file, hook, functions
-
-    def line(self) -> int | None:
-        """The line of the rule's own file that is running now."""
-        frame: FrameType | None = sys._getframe(1)
-        while frame is not None:
-            if frame.f_code.co_filename == self.file:
-                return frame.f_lineno
-            frame = frame.f_back
-        return None
-
-    def refuse(self, reason: str, check: str) -> NoReturn:
-        raise RuleError(f"{self.hook}: {reason}", check=check, line=self.line(), file=self.file)
-
-    def input(self, name: str, shape: ops.Shape, rank: int) -> "Symbol":
-        """A named input of the hook."""
-        return Symbol(self, self.builder.add("input", attr=name, shape=shape), rank)
-
-
-class Symbol:
+class Symbol(Value):
     """A traced tensor. Arithmetic, comparisons and the allowed torch functions build the graph."""
 
-    __slots__ = ("index", "rank", "tracer")
+    __slots__ = ()
     __hash__ = None  # type: ignore[assignment]
     __array_priority__ = 1000
 
-    def __init__(self, tracer: Tracer, index: int, rank: int) -> None:
-        self.tracer, self.index, self.rank = tracer, index, rank
-
-    def __repr__(self) -> str:
-        """For an author who prints: its name, if it has one, and its shape."""
-        node = self.tracer.builder.nodes[self.index]
-        named = node.op in ("input", "size", "const")
-        name = str(node.attr) if named else "tensor" if self.rank else "scalar"
-        return f"{name} {ops.show_shape(self.dims[2 - self.rank :])}" if self.rank else name
-
-    def __format__(self, spec: str) -> str:
-        """The same, whatever the digits asked for: `print(f"{S.norm():.3f}")` is no mistake."""
-        return repr(self)
-
-    # -- what an author may ask about it -------------------------------------------------------
-
-    @property
-    def dims(self) -> ops.Shape:
-        """The dimensions of its node, [rows, cols]."""
-        return self.tracer.builder.nodes[self.index].shape
+    # -- its shape ----------------------------------------------------------------------------
 
     @property
     def shape(self) -> tuple[Any, ...]:
         """Symbolic sizes, usable as numbers: `U.shape[-1] ** -0.5`."""
         dims = self.dims[2 - self.rank :]
-        return tuple(1 if dim == "1" else self._size(dim) for dim in dims)
+        return tuple(1 if dim == "1" else self.size_of(dim) for dim in dims)
 
     def size(self, dim: int | None = None) -> Any:
         return self.shape if dim is None else self.shape[dim]
@@ -108,75 +41,6 @@ class Symbol:
 
     def t(self) -> "Symbol":
         return self.make("transpose", self, rank=2) if self.rank == 2 else self
-
-    # -- building ------------------------------------------------------------------------------
-
-    def _size(self, dim: str) -> "Symbol":
-        name = "C" if dim in ops.TOKEN_DIMS else dim
-        return Symbol(self.tracer, self.tracer.builder.add("size", attr=name), 0)
-
-    def lift(self, value: Any) -> "Symbol":
-        """A Symbol for a number or Symbol. Raises RuleError for anything else."""
-        if isinstance(value, Symbol):
-            return value
-        if isinstance(value, Real):
-            if math.isnan(value):
-                self.tracer.refuse("NaN cannot enter a rule graph", "operations")
-            return Symbol(self.tracer, self.tracer.builder.const(float(value)), 0)
-        if isinstance(value, Knob | Signal):
-            self.tracer.refuse("a knob or signal is read as p.NAME, not as self.NAME", "operations")
-        self.tracer.refuse(
-            f"a value of type {type(value).__name__} cannot enter a rule graph; "
-            "use plain numbers, knobs, signals and the hook's own arguments",
-            "operations",
-        )
-
-    def make(self, op: str, *args: Any, rank: int | None = None, attr: Any = None) -> "Symbol":
-        """The node `op(args)` as a Symbol of the given rank (default: the largest among args)."""
-        values = [self.lift(arg) for arg in args]
-        rank = max(value.rank for value in values) if rank is None else rank
-        indices = [value.index for value in values]
-        try:
-            index = self.tracer.builder.add(op, *indices, attr=attr, line=self.tracer.line())
-        except ops.ShapeError as error:
-            hint = self._product_hint(values) if op == "matmul" else self._broadcast_hint(values)
-            self.tracer.refuse(f"{op}: {error}{hint}", "shapes")
-        except TooLargeError as error:
-            self.tracer.refuse(f"{error}; a rule is a few dozen", "operations")
-        return Symbol(self.tracer, index, rank)
-
-    def _broadcast_hint(self, values: list["Symbol"]) -> str:
-        vector = any(value.rank == 1 and value.dims[1] == "token" for value in values)
-        return "; a [C] vector scales rows as `x[:, None]`" if vector else ""
-
-    def _product_hint(self, values: list["Symbol"]) -> str:
-        """The transpose that makes a matrix product possible."""
-        a, b = values
-        for turned, pair in ((b, (a.dims, b.dims[::-1])), (a, (a.dims[::-1], b.dims))):
-            with suppress(ops.ShapeError):
-                ops.infer_shape("matmul", None, [*pair])
-                node = self.tracer.builder.nodes[turned.index]
-                name = str(node.attr) if node.op == "input" else "x"
-                return f"; write `@ {name}.mT`" if turned is b else f"; write `{name}.mT @`"
-        return ""
-
-    @property
-    def is_mask(self) -> bool:
-        """Whether it holds true and false, as comparisons give."""
-        return self.tracer.builder.is_mask(self.index)
-
-    def as_float(self) -> "Symbol":
-        """A mask as zeros and ones, so that it can take part in arithmetic."""
-        return self.make("where", self, 1.0, 0.0) if self.is_mask else self
-
-    def as_mask(self) -> "Symbol":
-        """Itself, which must be a mask."""
-        if not self.is_mask:
-            self.tracer.refuse(
-                "& | ~ and the condition of torch.where take comparisons, such as x > 0",
-                "operations",
-            )
-        return self
 
     def __getitem__(self, key: Any) -> "Symbol":
         keys = key if isinstance(key, tuple) else (key,)
@@ -202,48 +66,6 @@ class Symbol:
         if dim in (0, -2):
             return Symbol(self.tracer, self.index, 2)
         return self.make("transpose", self, rank=2)
-
-    def reduce(self, op: str, dim: Axis = None, keepdim: bool = False) -> "Symbol":
-        """Reduce over some axes (all of them by default), as torch's reductions do."""
-        axes = self._axes(dim)
-        result = self.as_float()
-        for axis in axes:
-            result = result.make(op, result, rank=self.rank, attr=axis)
-        if keepdim:
-            return result
-        if self.rank == 2 and axes == [-1]:  # [rows, 1] becomes a vector over rows
-            return result.make("transpose", result, rank=1)
-        return Symbol(self.tracer, result.index, self.rank - len(axes))
-
-    def _axes(self, dim: Axis) -> list[int]:
-        if dim is None:
-            axes = list(range(-self.rank, 0))
-        else:
-            listed = list(dim) if isinstance(dim, tuple | list) else [dim]
-            if not all(-self.rank <= axis < self.rank for axis in listed):
-                self.tracer.refuse(f"axis {dim} of a {self.rank}-dimensional tensor", "shapes")
-            axes = sorted({axis if axis < 0 else axis - self.rank for axis in listed})
-        for axis in axes:
-            self.check_axis(axis)
-        return axes
-
-    def check_axis(self, axis: int) -> None:
-        """In `local` a reduction over queries, or over a signal's tokens, would look ahead."""
-        dim = self.dims[axis]
-        if ops.looks_ahead(self.tracer.hook, dim):
-            self.tracer.refuse(
-                f"reduces over {'queries' if dim == 'query' else 'all tokens of the chunk'}, "
-                "which lets a token see later ones; reduce over keys (dim=-1 of scores) instead",
-                "causal",
-            )
-
-    def count(self, axes: list[int]) -> "Symbol":
-        """How many elements a reduction over these axes takes in."""
-        result = self.lift(1.0)
-        for axis in axes:
-            if self.dims[axis] != "1":
-                result = result * self._size(self.dims[axis])
-        return result
 
     # -- Python's operators --------------------------------------------------------------------
 
@@ -297,7 +119,7 @@ class Symbol:
         result = self.make("matmul", a, b, rank=a.rank)
         if not column:
             return result
-        return Symbol(self.tracer, result.make("transpose", result).index, a.rank - 1)
+        return result.make("transpose", result, rank=a.rank - 1)
 
     def __neg__(self) -> "Symbol":
         return self.make("neg", self.as_float())

@@ -1,7 +1,6 @@
 """From a rule class to its graph: every hook is run once on symbols."""
 
 import ast
-import difflib
 import inspect
 import linecache
 import re
@@ -11,38 +10,11 @@ from typing import Any, NoReturn
 from archer.rules import functions, ops
 from archer.rules.base import Knob, Rule, RuleError, Signal, check_expects
 from archer.rules.graph import HOOKS, Graph, KnobSpec, RuleGraph, SignalSpec
+from archer.rules.namespace import Namespace
 from archer.rules.places import return_line, source_file, text_of
-from archer.rules.symbol import Symbol, Tracer
+from archer.rules.symbol import Symbol
+from archer.rules.tracer import Tracer
 from archer.rules.validate import MAX_CHUNK_SIZE, name_problem
-
-
-class _Namespace:
-    """`p` or `slots`: attributes only, unknown ones refused with the nearest name."""
-
-    _tracer: Tracer
-    _what: str
-    _values: dict[str, Symbol]
-
-    def __init__(self, tracer: Tracer, what: str, values: dict[str, Symbol]) -> None:
-        self.__dict__.update(_tracer=tracer, _what=what, _values=values)
-
-    def __getattr__(self, name: str) -> Symbol:
-        if name in self._values:
-            value: Symbol = self._values[name]
-            return value
-        near = difflib.get_close_matches(name, self._values, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        self._tracer.refuse(
-            f"{self._what}.{name} is not declared (there is: {', '.join(self._values) or 'none'})"
-            + hint,
-            "names",
-        )
-
-    def __getitem__(self, name: object) -> NoReturn:
-        self._tracer.refuse(f"write {self._what}.{name} instead of {self._what}[{name!r}]", "names")
-
-    def __setattr__(self, name: str, value: object) -> NoReturn:
-        self._tracer.refuse(f"{self._what}.{name} cannot be assigned to", "operations")
 
 
 def trace(rule: type[Rule]) -> RuleGraph:
@@ -115,15 +87,15 @@ def _trace_hook(
     rule: type[Rule], hook: str, knobs: dict[str, Knob], signals: dict[str, Signal], file: str
 ) -> Graph:
     tracer = Tracer(file, hook, functions)
-    arguments = [tracer.input(name, shape, 2) for name, shape in ops.HOOK_INPUTS[hook].items()]
-    scalars = {name: tracer.input(f"knob.{name}", ("1", "1"), 0) for name in knobs}
-    vectors = {name: tracer.input(f"signal.{name}", ("1", "token"), 1) for name in signals}
-    step = {"step": tracer.input("step", ("1", "1"), 0)}
-    p = _Namespace(tracer, "p", scalars | vectors | step)
+    arguments = [_input(tracer, name, shape, 2) for name, shape in ops.HOOK_INPUTS[hook].items()]
+    scalars = {name: _input(tracer, f"knob.{name}", ("1", "1"), 0) for name in knobs}
+    vectors = {name: _input(tracer, f"signal.{name}", ("1", "token"), 1) for name in signals}
+    step = {"step": _input(tracer, "step", ("1", "1"), 0)}
+    p = Namespace(tracer, "p", scalars | vectors | step)
     if hook == "write":
         shape = ("d_k", "d_v")
-        slots = {slot: tracer.input(f"slots.{slot}", shape, 2) for slot in rule.slots}
-        arguments.append(_Namespace(tracer, "slots", slots))  # type: ignore[arg-type]
+        slots = {slot: _input(tracer, f"slots.{slot}", shape, 2) for slot in rule.slots}
+        arguments.append(Namespace(tracer, "slots", slots))  # type: ignore[arg-type]
     code = getattr(getattr(rule, hook), "__code__", None)
     line = code.co_firstlineno if code and code.co_filename == file else None
     result = _run(rule, hook, [*arguments, p], tracer, line)
@@ -131,6 +103,11 @@ def _trace_hook(
     outputs = _outputs(result, hook, rule.slots, tracer, place)
     labels = _labels(tracer, outputs)
     return tracer.builder.finish({n: s.index for n, s in outputs.items()}, labels)
+
+
+def _input(tracer: Tracer, name: str, shape: ops.Shape, rank: int) -> Symbol:
+    """A named input of the hook."""
+    return Symbol(tracer, tracer.builder.add("input", attr=name, shape=shape), rank)
 
 
 def _run(

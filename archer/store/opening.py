@@ -44,7 +44,7 @@ def open_store(address: str | Path, *, create: bool = True) -> Store:
         engine = _postgresql(url)
     try:
         with told(where), engine.begin() as connection:
-            _lock(connection)
+            lock(connection)
             if not create and version_of(connection, where) is None:
                 raise ArcherError(
                     f"{where}: no store there; archer bench, sweep or research make one"
@@ -149,6 +149,7 @@ def _postgresql(url: URL) -> Engine:
         ) from error
 
 
-def _lock(connection: Connection) -> None:
+def lock(connection: Connection) -> None:
+    """One process at a time makes tables, until its transaction ends; SQLite sees to it itself."""
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})

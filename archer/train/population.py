@@ -8,8 +8,9 @@ from collections.abc import Callable, Collection, Sequence
 import torch
 
 from archer.errors import ArcherError
-from archer.model.backbone import Backbone, build
+from archer.model.backbone import Backbone
 from archer.model.config import ModelConfig
+from archer.model.members import build
 from archer.rules.peer import Contender
 from archer.train.checkpoint import Checkpoints
 from archer.train.data import MemberData

@@ -5,7 +5,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from archer.errors import ArcherError
-from archer.model.backbone import Backbone, extract
+from archer.model.backbone import Backbone
+from archer.model.members import extract
 
 Status = Literal["finished", "stopped", "diverged"]
 

@@ -9,10 +9,9 @@ import torch
 from torch import Tensor
 
 from archer.memory import names
-from archer.memory.chunkwise import Inputs
-from archer.memory.chunkwise import _Memory as Engine
 from archer.memory.fused import launch_shape
 from archer.memory.generated import kernels_for
+from archer.memory.hooks import Hooks
 from archer.memory.launch import Launch
 from archer.rules.load import builtin_graph
 
@@ -53,12 +52,12 @@ def test_every_step_from_the_kernels_own_state(name):
     launch = Launch(compiled, (q, k, v, beta, None, *knobs))
     output = launch.forward()
 
-    engine = Engine(rule, C)
     masks = torch.ones(C, C, dtype=torch.bool).tril()
     values = {spec.name: torch.full((1, 1, 1, 1), spec.default).double() for spec in rule.knobs}
-    given = Inputs(values, {}, {"C": float(C), "d_k": float(D), "d_v": float(D)}, masks, before=0)
+    sizes = {"C": float(C), "d_k": float(D), "d_v": float(D)}
+    hooks = Hooks(rule, values, {}, sizes, masks, before=0)
     all_scores = torch.stack([chunk(q, n) @ chunk(k, n).mT for n in range(T // C)], 2)
-    weights = engine._local((all_scores * D**-0.5).masked_fill(~masks, 0.0), given)
+    weights = hooks.local((all_scores * D**-0.5).masked_fill(~masks, 0.0))
     for n in range(T // C):
         S = saved(launch, "S", n)
         slots = {slot: saved(launch, names.slot(slot), n) for slot in compiled.kernels.saved_slots}
@@ -69,7 +68,7 @@ def test_every_step_from_the_kernels_own_state(name):
         close(chunk(output, n), exact, f"output of chunk {n}")
         if n + 1 == T // C or set(slots) != set(rule.slots):
             continue
-        after, slots = engine._write(S, K.mT @ Y, slots, n, given)
+        after, slots = hooks.write(S, K.mT @ Y, slots, n)
         close(saved(launch, "S", n + 1), after, f"S after chunk {n}")
         for slot, value in slots.items():
             close(saved(launch, names.slot(slot), n + 1), value, f"{slot} after chunk {n}")

@@ -15,9 +15,9 @@ from archer.mad.settings import TASKS
 from archer.research.bar import bar_of, judge
 from archer.research.chance import against_control, best_of
 from archer.research.claims import claims, corrected
+from archer.research.marks import apart
 from archer.research.overview import Overview, Standing, front
 from archer.research.page import page
-from archer.research.picture import apart
 from archer.research.predict import predictions, score
 from archer.research.settings import Budget
 from archer.research.summary import summary

@@ -1,6 +1,6 @@
 """The family tree as a picture in a file of its own."""
 
-from archer.research import picture
+from archer.research.family_picture import family_canvas
 from archer.research.overview import Overview
 
 STYLE = """
@@ -22,7 +22,7 @@ text { font: 11.5px system-ui, sans-serif; fill: #1c2330; }
 
 def family(overview: Overview) -> str:
     """As on the page, with its style and size inside."""
-    drawn = picture.family_canvas(overview)
+    drawn = family_canvas(overview)
     drawn.parts.insert(0, '<rect width="100%" height="100%" class="paper"/>')
     size = f'xmlns="http://www.w3.org/2000/svg" width="{drawn.width}" height="{drawn.height}"'
     text = drawn.svg().replace("<svg ", f"<svg {size} ", 1)

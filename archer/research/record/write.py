@@ -14,12 +14,13 @@ from archer.record.write import Made, commands_of, curves_that_fit, day, told_ru
 from archer.report.files import csv_text
 from archer.report.record import MISSING
 from archer.research.files import REPORTS, candidate_text
-from archer.research.ledger import SCORES, Ledger
+from archer.research.ledger import Ledger
 from archer.research.overview import Overview
 from archer.research.record.about import machines
 from archer.research.record.computed import computed
 from archer.research.record.read import FORMAT, PLAN, TRIALS, entry_to_json, load, session_to_json
 from archer.research.record.trials import curves, gather
+from archer.research.scores import SCORES
 from archer.research.start import lab_of
 from archer.store import open_store
 from archer.store.look import trained_by
