@@ -102,7 +102,7 @@ def show_estimate(plan: "Plan", device: str, workers: int | None) -> None:
         ("populations", f"{cost.populations:,}, {side_by_side} at a time"),
         ("steps", f"up to {cost.steps:,}"),
         ("tokens", f"up to {cost.training_tokens:,} trained, {cost.evaluation_tokens:,} evaluated"),
-        ("memory", f"about {cost.memory_bytes / 2**20:,.0f} MiB for the largest population"),
+        ("memory", _memory(plan, cost.memory_bytes, device, side_by_side)),
         ("time", f"{time}, less if it stops early"),
     ):
         table.add_row(name, value)
@@ -110,6 +110,19 @@ def show_estimate(plan: "Plan", device: str, workers: int | None) -> None:
     for note in cost.notes:
         console.print(note, markup=False)
     console.print("dry run: nothing was trained")
+
+
+def _memory(plan: "Plan", largest: int, device: str, workers: int) -> str:
+    from archer.mad.room import Room
+
+    said = f"about {largest / 2**20:,.0f} MiB for the largest population"
+    if device == "cuda":
+        return said
+    room = Room(workers)
+    if all(room.members(population) is None for population in plan.populations):
+        return said
+    here = f"{room.share / 2**20:,.0f} MiB for each of {workers}" if workers > 1 else "less"
+    return f"{said}; there is room here for {here}: fewer of its members train at a time"
 
 
 def _place(device: str) -> str:

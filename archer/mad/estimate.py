@@ -15,7 +15,7 @@ from archer.mad.trial import Trial
 from archer.model.backbone import build
 from archer.model.config import ModelConfig
 from archer.rules.peer import Contender
-from archer.train.width import WIDEST, member_bytes
+from archer.train.width import WIDEST, autograd_bytes, member_bytes
 
 # Share of the matrix-product rate a training reaches; measured, see docs/performance.md.
 EFFICIENCY = {"cpu": 0.25, "cuda": 0.15}
@@ -81,6 +81,11 @@ def memory(population: Population, device: str = "cpu") -> int:
     return kept + sum(data.values()) + sum(steps if device == "cpu" else steps[:WIDEST])
 
 
+def largest_step(population: Population) -> int:
+    """Rough bytes of the step of that member whose step is the largest, on a CPU."""
+    return max(_activations(trial, "cpu") for trial in population.trials)
+
+
 def _data(trial: Trial) -> int:
     """Bytes of inputs and targets of the three splits; trials of a setting and seed share them."""
     setting = trial.setting
@@ -90,11 +95,9 @@ def _data(trial: Trial) -> int:
 
 def _activations(trial: Trial, device: str) -> int:
     """Bytes of one member's step: all of it kept by autograd, or what the fused kernels keep."""
-    config, batch = trial.model, trial.regime.batch_size
-    if device == "cuda" and trial.regime.precision == "bf16":
-        return member_bytes(trial.rule, config, batch)
-    per_token = config.blocks * (16 * config.dim + 4 * config.inner) + 3 * config.vocab_size
-    return 4 * per_token * batch * config.length
+    fused = device == "cuda" and trial.regime.precision == "bf16"
+    count = member_bytes if fused else autograd_bytes
+    return count(trial.rule, trial.model, trial.regime.batch_size)
 
 
 @lru_cache(maxsize=2)
