@@ -33,6 +33,7 @@ from archer.rules.peer import is_peer
 from archer.rules.validate import is_plain_name
 from archer.store import Store
 from archer.store.environment import environment
+from archer.store.errors import reading_row
 from archer.store.owner import this_process
 from archer.store.run import now
 
@@ -69,7 +70,7 @@ class Ledger:
         """Every session, the oldest first."""
         with self._transaction() as connection:
             found = connection.execute(select(sessions).order_by(sessions.c.id)).mappings()
-            return [session_of(dict(row)) for row in found]
+            return [_session(dict(row)) for row in found]
 
     def begin(self, settings: Settings) -> Session:
         """A new session, held by this process."""
@@ -133,7 +134,7 @@ class Ledger:
         if arm is not None:
             query = query.where(candidates.c.arm == arm)
         with self._transaction() as connection:
-            return [entry_of(dict(row)) for row in connection.execute(query).mappings()]
+            return [_entry(dict(row)) for row in connection.execute(query).mappings()]
 
     def entry(self, id: str) -> Entry:
         """The candidate whose id begins so, or of that name. Raises ArcherError."""
@@ -256,7 +257,8 @@ class Ledger:
         query = select(dialogues.c.message).where(dialogues.c.candidate == entry.id)
         with self._transaction() as connection:
             found = connection.scalars(query.order_by(dialogues.c.position))
-            return [json.loads(message) for message in found]
+            with reading_row(f"dialogue of candidate {entry.id}"):
+                return [json.loads(message) for message in found]
 
     # scores
 
@@ -291,7 +293,8 @@ class Ledger:
         order = query.order_by(scores.c.stage, scores.c.rule, scores.c.task, scores.c.seed)
         with self._transaction() as connection:
             found = pd.DataFrame(connection.execute(order).all(), columns=list(SCORES))
-        return found.astype({"seed": int, "accuracy": float})
+            with reading_row(f"scores of session {session}"):
+                return found.astype({"seed": int, "accuracy": float})
 
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
@@ -305,6 +308,16 @@ class Ledger:
     def _transaction(self) -> Iterator[Connection]:
         with self.store.transaction() as connection:
             yield connection
+
+
+def _session(row: Mapping[str, Any]) -> Session:
+    with reading_row(f"session {row['id']}"):
+        return session_of(row)
+
+
+def _entry(row: Mapping[str, Any]) -> Entry:
+    with reading_row(f"candidate {row['id']}"):
+        return entry_of(row)
 
 
 def _said(verdict: Verdict) -> str:

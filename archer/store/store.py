@@ -96,8 +96,8 @@ class Store:
     def populations(self) -> list[tuple[str, ...]]:
         """Members of every recorded population, the oldest first."""
         with self.reading() as connection:
-            found = connection.scalars(select(populations.c.members).order_by(populations.c.id))
-            return [tuple(json.loads(members)) for members in found]
+            found = select(populations.c.id, populations.c.members).order_by(populations.c.id)
+            return [rows.members(id, text) for id, text in connection.execute(found)]
 
     def states(self, ids: Sequence[str]) -> dict[str, tuple[str, str]]:
         """(status, reason) of those of these trials it knows.
@@ -113,7 +113,7 @@ class Store:
                     query.where(trials.c.id.in_(some))
                 ):
                     gone = status == "running" and run not in living
-                    found[id] = ("waiting", "") if gone else (status, reason)
+                    found[id] = ("waiting", "") if gone else rows.state(id, status, reason)
         return found
 
     def _living(self, connection: Connection) -> set[int]:
@@ -134,7 +134,7 @@ class Store:
                 for row in connection.execute(by_epoch):
                     history.setdefault(row[0], []).append(rows.epoch(row))
                 for id, summary in connection.execute(ended):
-                    found[id] = rows.result(summary, history.get(id, ()))
+                    found[id] = rows.result(id, summary, history.get(id, ()))
         return found
 
     def devices(self, ids: Sequence[str]) -> dict[str, str]:
@@ -155,24 +155,14 @@ class Store:
         with self.reading() as connection:
             rates = chosen.by_plan(connection)
             found = connection.execute(select(plans)).mappings()
-            return [
-                {**row, "rows": json.loads(row["rows"]), "rates": rates.get(row["id"], ())}
-                for row in found
-            ]
+            return [rows.plan(dict(row), rates.get(row["id"], ())) for row in found]
 
     def runs(self) -> list[dict[str, Any]]:
         """Every run in order of its start; `alive`: whether it still holds its trials."""
         with self.reading() as connection:
             living = self._living(connection)
             found = connection.execute(select(runs).order_by(runs.c.id)).mappings()
-            return [
-                {
-                    **row,
-                    "environment": json.loads(row["environment"]),
-                    "alive": row["id"] in living,
-                }
-                for row in found
-            ]
+            return [rows.run(dict(row), row["id"] in living) for row in found]
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
