@@ -6,9 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
+from sqlalchemy import Row
+
 from archer.mad.rates import ChosenRates
 from archer.mad.trial import trial_from_json
 from archer.store.errors import reading_row
+from archer.store.owner import Owner, holds
 from archer.store.schema import METRICS
 from archer.train.results import (
     EpochMetrics,
@@ -115,6 +118,12 @@ def run(row: Mapping[str, Any], alive: bool) -> dict[str, Any]:
         for name in ("started", "until", "ended"):
             row[name] is None or float(row[name])
         return {**row, "environment": told, "alive": alive}
+
+
+def holds_still(row: Row[Any], now: float) -> bool:
+    """Whether a run that has not ended has a right to what it claimed."""
+    with reading_row(f"run {row.id}"):
+        return holds(Owner(row.machine, row.pid, row.born), float(row.until) - now)
 
 
 def _names(value: object) -> bool:

@@ -15,7 +15,7 @@ from archer.rules.described import described, own_rules
 from archer.store import chosen, rows
 from archer.store.environment import RULES, environment
 from archer.store.errors import told
-from archer.store.owner import Owner, is_gone, this_process
+from archer.store.owner import Owner, this_process
 from archer.store.run import ENDED, LEASE_SECONDS, Run, now
 from archer.store.schema import curves, plans, populations, runs, trials
 from archer.train.results import EpochMetrics, MemberResult
@@ -30,9 +30,9 @@ class Store:
     - A trial that has ended (finished, stopped, diverged) never changes again, nor its curve.
     - A population is claimed whole or not at all, and a trial is held by one run at a time: two
       runs never train it at the same time, and never again once it has ended.
-    - What a run holds is free once the run is closed, once its process is gone (seen at once on
-      the same machine) or once it has shown no life for its lease; from then on a result it may
-      still bring is refused if another run has taken the trial.
+    - What a run holds is free once the run is closed, once its process is gone (on the same
+      machine) or once it has shown no life for its lease (on another); from then on a result it
+      may still bring is refused if another run has taken the trial.
     - Results of one call are stored all together or not at all, and survive the death of this
       process as soon as the call has returned.
     - Numbers come back as they were, to the last bit; NaN comes back as NaN.
@@ -118,8 +118,8 @@ class Store:
 
     def _living(self, connection: Connection) -> set[int]:
         at = now(connection)
-        found = connection.execute(select(runs).where(runs.c.ended.is_(None), runs.c.until > at))
-        return {r.id for r in found if not is_gone(Owner(r.machine, r.pid, r.born))}
+        found = connection.execute(select(runs).where(runs.c.ended.is_(None)))
+        return {row.id for row in found if rows.holds_still(row, at)}
 
     def results(self, ids: Sequence[str]) -> dict[str, MemberResult]:
         """Results, with their curves, of those of these trials that have ended."""

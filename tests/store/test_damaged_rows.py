@@ -51,6 +51,7 @@ CHANGES = {
     "plan no list": "UPDATE plans SET rows = '5'",
     "environment lacks its versions":
         "UPDATE runs SET environment = json_remove(environment, '$.versions')",
+    "lease a word": "UPDATE runs SET until = 'monday', ended = NULL",
     "start a word": "UPDATE runs SET started = 'monday'",
 }  # fmt: skip
 
