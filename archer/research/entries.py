@@ -102,8 +102,8 @@ def session_of(row: Mapping[str, Any]) -> Session:
     return Session(
         row["id"],
         Settings.from_json(json.loads(row["settings"])),
-        json.loads(row["environment"]),
-        json.loads(row["costs"]),
+        dict(json.loads(row["environment"])),
+        {name: float(cost) for name, cost in json.loads(row["costs"]).items()},
         Spent(**json.loads(row["reached"])),
         row["started"],
         row["ended"],

@@ -35,6 +35,7 @@ from archer.store import Store
 from archer.store.environment import environment
 from archer.store.errors import reading_row
 from archer.store.owner import this_process
+from archer.store.rows import check_kinds
 from archer.store.run import now
 
 LONGEST_NAME = 60
@@ -250,8 +251,8 @@ class Ledger:
     def verdicts(self, entry: Entry) -> list[Verdict]:
         query = select(verdicts).where(verdicts.c.candidate == entry.id)
         with self._transaction() as connection:
-            found = connection.execute(query.order_by(verdicts.c.position))
-            return [Verdict(row.gate, row.passed, row.reason, row.seconds) for row in found]
+            found = connection.execute(query.order_by(verdicts.c.position)).mappings()
+            return [_verdict(dict(row)) for row in found]
 
     def dialogue(self, entry: Entry) -> list[Any]:
         query = select(dialogues.c.message).where(dialogues.c.candidate == entry.id)
@@ -312,12 +313,20 @@ class Ledger:
 
 def _session(row: Mapping[str, Any]) -> Session:
     with reading_row(f"session {row['id']}"):
+        check_kinds(sessions, row)
         return session_of(row)
 
 
 def _entry(row: Mapping[str, Any]) -> Entry:
     with reading_row(f"candidate {row['id']}"):
+        check_kinds(candidates, row)
         return entry_of(row)
+
+
+def _verdict(row: Mapping[str, Any]) -> Verdict:
+    with reading_row(f"verdict on candidate {row['candidate']}"):
+        check_kinds(verdicts, row)
+        return Verdict(row["gate"], row["passed"], row["reason"], row["seconds"])
 
 
 def _said(verdict: Verdict) -> str:

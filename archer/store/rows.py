@@ -2,17 +2,17 @@
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
-from sqlalchemy import Row
+from sqlalchemy import Row, Table
 
 from archer.mad.rates import ChosenRates
 from archer.mad.trial import trial_from_json
 from archer.store.errors import reading_row
 from archer.store.owner import Owner, holds
-from archer.store.schema import METRICS
+from archer.store.schema import METRICS, plans, runs
 from archer.train.results import (
     EpochMetrics,
     MemberResult,
@@ -24,8 +24,8 @@ from archer.train.results import (
 SPLITS = ("validation", "test")
 ENDED = ("finished", "stopped", "diverged")
 STATES = ("waiting", "running", "failed", *ENDED)
+KINDS: dict[type, tuple[type, ...]] = {float: (int, float), bool: (bool, int)}
 SUMMARY = {field.name for field in fields(MemberResult)} - {"history"}
-ENVIRONMENT = ("command", "versions", "card", "commit", "code")  # of a run, what is always told
 
 
 def summary(result: MemberResult) -> str:
@@ -63,6 +63,7 @@ def result(trial: str, summary: str, epochs: Iterable[EpochMetrics]) -> MemberRe
         )
         _check(found.best_epoch in (None, *range(1, count + 1)), "its best epoch is missing")
         _check(data.keys() == SUMMARY, "its result lacks something")
+        _check(isinstance(found.learned, dict), "its learned knobs are none")
         _check(found.status in ENDED, f"its result says {found.status!r}")
         return replace(found, steps=int(found.steps), seconds=float(found.seconds))
 
@@ -87,7 +88,7 @@ def description(trial: str, text: str) -> dict[str, Any]:
     """What `Trial.to_json` wrote: a trial can be made of it."""
     with reading_row(f"trial {trial}"):
         data: dict[str, Any] = json.loads(text)
-        trial_from_json(data)
+        hash(trial_from_json(data).id)  # another version of the protocol may give it another
         return data
 
 
@@ -102,21 +103,24 @@ def members(population: int, text: str) -> tuple[str, ...]:
 def plan(row: Mapping[str, Any], rates: tuple[ChosenRates, ...]) -> dict[str, Any]:
     """A plan with the rows of its table, (rule, task, trial id, identical to) each."""
     with reading_row(f"plan {row['id']}"):
+        check_kinds(plans, row)
         asked = json.loads(row["rows"])
+        _check(isinstance(asked, list) and asked != [], "nothing was asked for")
         _check(
             all(len(each) == 4 and all(map(_names, each[:3])) for each in asked), "a row is none"
         )
         return {**row, "rows": asked, "rates": rates}
 
 
-def run(row: Mapping[str, Any], alive: bool) -> dict[str, Any]:
-    """A run; alive: whether it still holds its trials."""
+def run(row: Mapping[str, Any], asked: Collection[str], alive: bool) -> dict[str, Any]:
+    """A run. asked: ids of plans; alive: whether it still holds its trials."""
     with reading_row(f"run {row['id']}"):
+        check_kinds(runs, row)
+        _check(row["plan"] in asked, f"its plan {row['plan']!r} is not there")
         told = json.loads(row["environment"])
-        for name in ENVIRONMENT:
-            told[name]
-        for name in ("started", "until", "ended"):
-            row[name] is None or float(row[name])
+        told["command"], told["commit"], told["code"]  # what is always told
+        told["versions"]["archer"], told["versions"]["torch"]
+        _check(told["card"] is None or _names(told["card"]["name"]), "its card has no name")
         return {**row, "environment": told, "alive": alive}
 
 
@@ -124,6 +128,14 @@ def holds_still(row: Row[Any], now: float) -> bool:
     """Whether a run that has not ended has a right to what it claimed."""
     with reading_row(f"run {row.id}"):
         return holds(Owner(row.machine, row.pid, row.born), float(row.until) - now)
+
+
+def check_kinds(table: Table, row: Mapping[str, Any]) -> None:
+    """Raises ValueError for a number that is none, and text that is none: SQLite takes anything."""
+    for column in table.columns:
+        value, kind = row[column.name], column.type.python_type
+        sound = bool(column.nullable) if value is None else isinstance(value, KINDS.get(kind, kind))
+        _check(sound, f"its {column.name} is {value!r}")
 
 
 def _names(value: object) -> bool:

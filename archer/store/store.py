@@ -161,8 +161,9 @@ class Store:
         """Every run in order of its start; `alive`: whether it still holds its trials."""
         with self.reading() as connection:
             living = self._living(connection)
+            asked = set(connection.scalars(select(plans.c.id)))
             found = connection.execute(select(runs).order_by(runs.c.id)).mappings()
-            return [rows.run(dict(row), row["id"] in living) for row in found]
+            return [rows.run(dict(row), asked, row["id"] in living) for row in found]
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:

@@ -49,6 +49,11 @@ CHANGES = {
     "setting of another kind": "UPDATE trials SET trial = json_set(trial, '$.setting', 1)",
     "plan of another shape": "UPDATE plans SET rows = '[[1]]'",
     "plan no list": "UPDATE plans SET rows = '5'",
+    "plan of nothing": "UPDATE plans SET rows = '[]'",
+    "plan lost": "DELETE FROM plans",
+    "learned a word": f"UPDATE trials SET result = json_set(result, '$.learned', 'w') {ENDED}",
+    "learn of a word": "UPDATE trials SET trial = json_set(trial, '$.learn', 'w')",
+    "card a word": "UPDATE runs SET environment = json_set(environment, '$.card', 'w')",
     "environment lacks its versions":
         "UPDATE runs SET environment = json_remove(environment, '$.versions')",
     "lease a word": "UPDATE runs SET until = 'monday', ended = NULL",
