@@ -81,7 +81,7 @@ def show_results(results: "Results") -> None:
 
 def show_estimate(plan: "Plan", device: str, workers: int | None) -> None:
     """What a plan would cost."""
-    from archer.mad.estimate import estimate
+    from archer.mad.estimate import busy, estimate
     from archer.mad.runner import worker_count
     from archer.report.sections import duration
 
@@ -103,7 +103,7 @@ def show_estimate(plan: "Plan", device: str, workers: int | None) -> None:
         ("steps", f"up to {cost.steps:,}"),
         ("tokens", f"up to {cost.training_tokens:,} trained, {cost.evaluation_tokens:,} evaluated"),
         ("memory", _memory(plan, cost.memory_bytes, device, side_by_side)),
-        ("time", f"{time}, less if it stops early"),
+        ("time", ", ".join(filter(None, [time, "less if it stops early", busy(device)]))),
     ):
         table.add_row(name, value)
     console.print(Whole(table))
