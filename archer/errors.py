@@ -12,10 +12,15 @@ class ArcherError(Exception):
     """
 
 
-def one_line(error: BaseException) -> str:
-    """The first line of an error's message, cut short, after its type; whole if it is for users."""
+def one_line(error: BaseException, *, named: bool = True) -> str:
+    """The first line of an error's message, cut short, after its type; whole if it is for users.
+
+    named: with its type.
+    """
     lines = str(error).splitlines() or [""]
     if isinstance(error, ArcherError):
         return lines[0]
     first = shorten(lines[0], LONGEST, placeholder=" ...")
-    return f"{type(error).__name__}: {first}" if first else type(error).__name__
+    if not first:
+        return type(error).__name__
+    return f"{type(error).__name__}: {first}" if named else first

@@ -6,6 +6,7 @@ from dataclasses import replace
 from archer.mad import runner
 from archer.mad.plan import Population
 from archer.mad.pool import _longest_first
+from archer.mad.room import Room
 from archer.mad.work import Keep
 
 
@@ -16,7 +17,12 @@ class Here:
     """
 
     def __init__(
-        self, populations: Sequence[Population], device: str, threads: int, keep: Keep
+        self,
+        populations: Sequence[Population],
+        device: str,
+        threads: int,
+        keep: Keep,
+        room: Room | None = None,
     ) -> None:
         self.populations, self.device, self.keep = populations, device, keep
 

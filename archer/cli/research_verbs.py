@@ -81,4 +81,6 @@ def _book(folder: Path, store: str | None) -> "Iterator[Book]":
         yield load(folder)
         return
     with open_ledger(folder, store) as ledger:
+        if not ledger.sessions():  # it was refused or killed before it began
+            raise ArcherError(f"{ledger.where}: no research there; `archer research` begins one")
         yield ledger

@@ -81,7 +81,7 @@ def show_results(results: "Results") -> None:
 
 def show_estimate(plan: "Plan", device: str, workers: int | None) -> None:
     """What a plan would cost."""
-    from archer.mad.estimate import estimate
+    from archer.mad.estimate import busy, estimate
     from archer.mad.runner import worker_count
     from archer.report.sections import duration
 
@@ -102,14 +102,27 @@ def show_estimate(plan: "Plan", device: str, workers: int | None) -> None:
         ("populations", f"{cost.populations:,}, {side_by_side} at a time"),
         ("steps", f"up to {cost.steps:,}"),
         ("tokens", f"up to {cost.training_tokens:,} trained, {cost.evaluation_tokens:,} evaluated"),
-        ("memory", f"about {cost.memory_bytes / 2**20:,.0f} MiB for the largest population"),
-        ("time", f"{time}, less if it stops early"),
+        ("memory", _memory(plan, cost.memory_bytes, device, side_by_side)),
+        ("time", ", ".join(filter(None, [time, "less if it stops early", busy(device)]))),
     ):
         table.add_row(name, value)
     console.print(Whole(table))
     for note in cost.notes:
         console.print(note, markup=False)
     console.print("dry run: nothing was trained")
+
+
+def _memory(plan: "Plan", largest: int, device: str, workers: int) -> str:
+    from archer.mad.room import Room
+
+    said = f"about {largest / 2**20:,.0f} MiB for the largest population"
+    if device == "cuda":
+        return said
+    room = Room(workers)
+    if all(room.members(population) is None for population in plan.populations):
+        return said
+    here = f"{room.share / 2**20:,.0f} MiB for each of {workers}" if workers > 1 else "less"
+    return f"{said}; there is room here for {here}: fewer of its members train at a time"
 
 
 def _place(device: str) -> str:

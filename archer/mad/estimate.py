@@ -6,16 +6,21 @@ within a factor of three, and shorter where members stop early.
 """
 
 import math
+import os
 import time
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from archer.mad.plan import Plan, Population, tokens
 from archer.mad.trial import Trial
 from archer.model.config import ModelConfig
 from archer.model.members import build
 from archer.rules.peer import Contender
-from archer.train.width import WIDEST, member_bytes
+from archer.train.width import WIDEST, autograd_bytes, member_bytes
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 # Share of the matrix-product rate a training reaches; measured, see docs/performance.md.
 EFFICIENCY = {"cpu": 0.25, "cuda": 0.15}
@@ -81,6 +86,11 @@ def memory(population: Population, device: str = "cpu") -> int:
     return kept + sum(data.values()) + sum(steps if device == "cpu" else steps[:WIDEST])
 
 
+def largest_step(population: Population) -> int:
+    """Rough bytes of the step of that member whose step is the largest, on a CPU."""
+    return max(_activations(trial, "cpu") for trial in population.trials)
+
+
 def _data(trial: Trial) -> int:
     """Bytes of inputs and targets of the three splits; trials of a setting and seed share them."""
     setting = trial.setting
@@ -90,16 +100,14 @@ def _data(trial: Trial) -> int:
 
 def _activations(trial: Trial, device: str) -> int:
     """Bytes of one member's step: all of it kept by autograd, or what the fused kernels keep."""
-    config, batch = trial.model, trial.regime.batch_size
-    if device == "cuda" and trial.regime.precision == "bf16":
-        return member_bytes(trial.rule, config, batch)
-    per_token = config.blocks * (16 * config.dim + 4 * config.inner) + 3 * config.vocab_size
-    return 4 * per_token * batch * config.length
+    fused = device == "cuda" and trial.regime.precision == "bf16"
+    count = member_bytes if fused else autograd_bytes
+    return count(trial.rule, trial.model, trial.regime.batch_size)
 
 
 @lru_cache(maxsize=2)
 def matmul_rate(device: str) -> float:
-    """Floating-point operations per second of matrix products here, timed for a moment.
+    """Floating-point operations per second of matrix products here, as if nobody else were.
 
     Without a GPU here, of an H200: a plan may be for another machine.
     """
@@ -107,12 +115,31 @@ def matmul_rate(device: str) -> float:
 
     if device == "cuda" and not torch.cuda.is_available():
         return H200
-    size = 512 if device == "cpu" else 4096
-    dtype = torch.float32 if device == "cpu" else torch.bfloat16
-    a = torch.randn(size, size, dtype=dtype, device=device)
+    if device == "cuda":
+        return _timed(torch.randn(4096, 4096, dtype=torch.bfloat16, device=device))
+    # on one thread: where others keep a core busy, threads that wait for each other take ten times
+    # as long in one trial and not in the next
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        return threads * _timed(torch.randn(512, 512))
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _timed(a: "Tensor") -> float:
+    """Operations per second of the quickest of some products of a matrix with itself."""
     best = math.inf
-    for _ in range(8):
+    for _ in range(16):
         began = time.perf_counter()
         (a @ a)[0, 0].item()  # waits for the device
         best = min(best, time.perf_counter() - began)
-    return 2 * size**3 / best
+    return float(2 * len(a) ** 3 / best)
+
+
+def busy(device: str) -> str:
+    """What keeps a processor from the rate it was timed at: others who use it now; or ""."""
+    cores, load = len(os.sched_getaffinity(0)), os.getloadavg()[0]
+    if device != "cpu" or load < cores / 2:
+        return ""
+    return f"longer while others use this machine (load {load:.1f}, {cores} cores)"

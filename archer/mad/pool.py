@@ -10,12 +10,14 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
 from archer.errors import one_line
 from archer.mad.plan import Population
+from archer.mad.room import Room
 from archer.mad.work import Keep
 from archer.train.results import MemberResult, Progress, result_from_json
 
@@ -48,7 +50,8 @@ class Pool:
     """Worker processes, each with a thread here that hands it work and reads its answers.
 
     The longest populations are trained first, or in their order. A worker for whom none is left
-    ends, and gives its memory back.
+    ends, and gives its memory back. room: memory that they share; without it all members of a
+    population train at a time, or on a GPU as many as fit.
     """
 
     def __init__(
@@ -58,8 +61,9 @@ class Pool:
         threads: int,
         keep: Keep,
         in_order: bool = False,
+        room: Room | None = None,
     ) -> None:
-        self.total, self.keep = len(populations), keep
+        self.total, self.keep, self.room = len(populations), keep, room
         self.waiting: queue.SimpleQueue[tuple[int, Population]] = queue.SimpleQueue()
         for item in enumerate(populations) if in_order else _longest_first(populations):
             self.waiting.put(item)
@@ -104,13 +108,14 @@ class Pool:
             except queue.Empty:
                 self._dismiss(worker)
                 return
-            self.answers.put(Event(index, worker, "began"))
-            try:
-                event = self._train(index, worker, self._living(worker), population)
-            except Exception as error:  # else nobody would ever hear of this population again
-                event = Event(index, worker, "failed", reason=f"worker lost: {one_line(error)}")
-                self.processes[worker].kill()
-                self.processes[worker].wait()
+            with nullcontext() if self.room is None else self.room.held(population) as members:
+                self.answers.put(Event(index, worker, "began"))
+                try:
+                    event = self._train(index, worker, population, members)
+                except Exception as error:  # else nobody would ever hear of this population again
+                    event = Event(index, worker, "failed", reason=f"worker lost: {one_line(error)}")
+                    self.processes[worker].kill()
+                    self.processes[worker].wait()
             self.answers.put(event)
 
     def _dismiss(self, worker: int) -> None:
@@ -129,13 +134,16 @@ class Pool:
                 self.processes[worker] = self.start()
             return self.processes[worker]
 
-    def _train(
-        self, index: int, worker: int, process: subprocess.Popen[str], population: Population
-    ) -> Event:
+    def _train(self, index: int, worker: int, population: Population, members: int | None) -> Event:
         """Hand over one population and pass its progress on until it ends."""
+        process = self._living(worker)
         assert process.stdin is not None
         assert process.stdout is not None
-        task = {"population": population.to_json(), "keep": asdict(self.keep)}
+        task = {
+            "population": population.to_json(),
+            "keep": asdict(self.keep),
+            "at_a_time": members,
+        }
         with contextlib.suppress(BrokenPipeError):  # it is dead: told below, with its exit code
             process.stdin.write(json.dumps(task) + "\n")
             process.stdin.flush()

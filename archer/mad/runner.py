@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from archer.errors import ArcherError, one_line
 from archer.mad.plan import Population
 from archer.mad.pool import OVER, PATIENCE, Event, Pool
+from archer.mad.room import Room
 from archer.mad.work import NOTHING, Keep, train
 from archer.train.population import Ended, StoppedError
 from archer.train.results import Progress
@@ -26,7 +27,8 @@ def run(
     """Train every population and yield events as they happen.
 
     On a processor each worker is a process of its own (default: one per core) with so many threads
-    (default: an even share of the cores; they take part in rounding); on a GPU populations follow
+    (default: an even share of the cores; they take part in rounding), and trains as many members at
+    a time as the memory has room for (`Room`); on a GPU populations follow
     each other in this process. Closing the iterator, an exception or Ctrl-C ends the workers; what
     they train then leaves its checkpoints, if that takes no more than some seconds.
     """
@@ -34,7 +36,8 @@ def run(
         yield from _run_here(populations, device, keep)
         return
     workers = worker_count(populations, workers)
-    pool = Pool(populations, device, threads or thread_count(workers), keep)
+    room = Room(workers)
+    pool = Pool(populations, device, threads or thread_count(workers), keep, room=room)
     try:
         pool.open(workers)
         yield from pool.events()

@@ -123,9 +123,16 @@ def make_trial(
     """
     acting = _fixed(rule.effective(setting.length), knobs.keys() - {*learn})
     names = [knob.name for knob in acting.knobs]
-    values = tuple((name, float(knobs.get(name, acting.knob(name).default))) for name in names)
+    given = (float(knobs.get(name, acting.knob(name).default)) for name in names)
+    values = tuple(zip(names, map(unsigned, given), strict=True))
     learned = tuple(k.name for k in acting.knobs if k.learn or k.name in learn)
-    return Trial(acting, values, learned, setting, model, regime, lr, weight_decay, seed)
+    rates = unsigned(lr), unsigned(weight_decay)
+    return Trial(acting, values, learned, setting, model, regime, *rates, seed)
+
+
+def unsigned(value: float) -> float:
+    """The value, -0.0 as 0.0: they train alike, and would be two trials."""
+    return value if value else abs(value)
 
 
 def _fixed(rule: Contender, names: Collection[str]) -> Contender:

@@ -47,9 +47,11 @@ def train(
     on_end: Callable[[Ended], None] | None = None,
     stop: Callable[[], bool] | None = None,
     keep: Keep = NOTHING,
+    at_a_time: int | None = None,
 ) -> list[MemberResult]:
     """The results of those of a population's members that had not ended, in their order.
 
+    at_a_time: members that train side by side; by default all, or on a GPU as many as fit.
     on_end, stop: see `train_population`. Weights are written before `on_end` tells of their member.
     """
     first = population.trials[0]
@@ -96,7 +98,7 @@ def train(
         )
 
     def widest() -> int | None:
-        width = fitting(first.rule, model, first.regime.batch_size, place)
+        width = at_a_time or fitting(first.rule, model, first.regime.batch_size, place)
         return width and min(width, len(population.left) - len(results))
 
     _narrowing(train_side_by_side, widest)

@@ -5,6 +5,9 @@ DEVICE THREADS`; it ends when its stdin closes, when nobody reads its stdout or 
 more, and on SIGTERM; a population it then trains leaves its checkpoints.
 """
 
+import contextlib
+import ctypes
+import gc
 import json
 import os
 import signal
@@ -66,14 +69,24 @@ def serve(message: dict[str, Any], device: str, out: TextIO, stop: Stop) -> None
     try:
         population, keep = Population.from_json(message["population"]), Keep(**message["keep"])
         show = lambda progress: send(progress=asdict(progress))  # noqa: E731
-        train(population, device, show, on_end=tell, stop=stop, keep=keep)
-        send(done=True)
+        at_a_time = message["at_a_time"]
+        train(population, device, show, on_end=tell, stop=stop, keep=keep, at_a_time=at_a_time)
+        answer: dict[str, Any] = {"done": True}
     except StoppedError:
         os._exit(TERMINATED)  # nothing is left to be written
     except BrokenPipeError:
         raise
     except Exception as error:
-        send(error=one_line(error), trace=traceback.format_exc())
+        answer = {"error": one_line(error), "trace": traceback.format_exc()}
+    give_back()  # before the answer, on which another worker may take this one's room
+    send(**answer)
+
+
+def give_back() -> None:
+    """Freed memory goes back to the system, which within a population it does not (`Pool`)."""
+    gc.collect()
+    with contextlib.suppress(OSError, AttributeError):  # not glibc
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,8 @@ from archer.rules.graph import RuleGraph
 from archer.rules.load import BUILTIN
 from archer.rules.peer import is_peer
 from archer.rules.validate import is_plain_name
+from archer.store.errors import reading_row
+from archer.store.rows import check_kinds
 from archer.store.run import now
 
 LONGEST_NAME = 60
@@ -33,21 +35,34 @@ def read_entries(connection: Connection, session: int | None, arm: Arm | None) -
         query = query.where(candidates.c.session == session)
     if arm is not None:
         query = query.where(candidates.c.arm == arm)
-    return [entry_of(dict(row)) for row in connection.execute(query).mappings()]
+    return [_entry(dict(row)) for row in connection.execute(query).mappings()]
 
 
 def read_verdicts(connection: Connection, candidate: str) -> list[Verdict]:
     """In the order of the gates."""
     query = select(verdicts).where(verdicts.c.candidate == candidate)
-    found = connection.execute(query.order_by(verdicts.c.position))
-    return [Verdict(row.gate, row.passed, row.reason, row.seconds) for row in found]
+    found = connection.execute(query.order_by(verdicts.c.position)).mappings()
+    return [_verdict(dict(row)) for row in found]
 
 
 def read_dialogue(connection: Connection, candidate: str) -> list[Any]:
     """Its messages, the first first."""
     query = select(dialogues.c.message).where(dialogues.c.candidate == candidate)
     found = connection.scalars(query.order_by(dialogues.c.position))
-    return [json.loads(message) for message in found]
+    with reading_row(f"dialogue of candidate {candidate}"):
+        return [json.loads(message) for message in found]
+
+
+def _entry(row: Mapping[str, Any]) -> Entry:
+    with reading_row(f"candidate {row['id']}"):
+        check_kinds(candidates, row)
+        return entry_of(row)
+
+
+def _verdict(row: Mapping[str, Any]) -> Verdict:
+    with reading_row(f"verdict on candidate {row['candidate']}"):
+        check_kinds(verdicts, row)
+        return Verdict(row["gate"], row["passed"], row["reason"], row["seconds"])
 
 
 def insert_candidate(

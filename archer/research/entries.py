@@ -6,12 +6,12 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property, lru_cache
-from typing import Any, Literal, cast
+from typing import Any, Literal, cast, get_args
 
 from archer.errors import ArcherError
 from archer.research.proposal import Outcome, Proposal, Spent
 from archer.research.settings import Settings
-from archer.research.stages import next_step
+from archer.research.stages import STAGES, next_step
 from archer.rules.graph import RuleGraph, rule_from_json
 
 Arm = Literal["search", "control"]
@@ -102,8 +102,8 @@ def session_of(row: Mapping[str, Any]) -> Session:
     return Session(
         row["id"],
         Settings.from_json(json.loads(row["settings"])),
-        json.loads(row["environment"]),
-        json.loads(row["costs"]),
+        dict(json.loads(row["environment"])),
+        {name: float(cost) for name, cost in json.loads(row["costs"]).items()},
         Spent(**json.loads(row["reached"])),
         row["started"],
         row["ended"],
@@ -113,6 +113,9 @@ def session_of(row: Mapping[str, Any]) -> Session:
 
 def entry_of(row: Mapping[str, Any]) -> Entry:
     """The entry of a row; its graph is validated again."""
+    for name, known in (("arm", ARMS), ("outcome", get_args(Outcome)), ("stage", ("", *STAGES))):
+        if row[name] not in known:
+            raise ValueError(f"its {name} is {row[name]!r}")
     fields = dict(row)
     data = json.loads(fields.pop("proposal"))
     graph = fields.pop("graph")

@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from archer.errors import ArcherError
-from archer.research.tables import holds, prepare, sessions
+from archer.research.tables import holds as leases
+from archer.research.tables import prepare, sessions
 from archer.store import Store
-from archer.store.owner import Owner, is_gone, machine, this_process
+from archer.store.owner import Owner, holds, machine, this_process
 from archer.store.run import LEASE_SECONDS, now
 
 
@@ -27,9 +28,9 @@ def take(connection: Connection, session: int, where: str) -> None:
             f"if it is no more, wait {left:.0f} s"
         )
     connection.execute(update(sessions).where(sessions.c.id == session).values(**vars(mine)))
-    connection.execute(delete(holds).where(holds.c.session == session))
+    connection.execute(delete(leases).where(leases.c.session == session))
     until = now(connection) + LEASE_SECONDS
-    connection.execute(insert(holds).values(session=session, until=until))
+    connection.execute(insert(leases).values(session=session, until=until))
 
 
 def check(connection: Connection, session: int, where: str) -> None:
@@ -62,27 +63,23 @@ def alive(store: Store, session: int) -> Iterator[None]:
         beats.join()
         with store.transaction() as connection:
             if _owner(_row(connection, session)) == this_process():
-                connection.execute(delete(holds).where(holds.c.session == session))
+                connection.execute(delete(leases).where(leases.c.session == session))
 
 
 def _extend(store: Store, session: int) -> None:
     with store.transaction() as connection:
         check(connection, session, store.where)
-        mine = update(holds).where(holds.c.session == session)
+        mine = update(leases).where(leases.c.session == session)
         connection.execute(mine.values(until=now(connection) + LEASE_SECONDS))
 
 
 def _alive(owner: Owner, left: float | None) -> bool:
     """left: seconds of its lease; None if it has given the session back."""
-    if left is None:
-        return False
-    if owner.machine == machine() and owner.born:
-        return not is_gone(owner)
-    return left > 0
+    return left is not None and holds(owner, left)
 
 
 def _left(connection: Connection, session: int) -> float | None:
-    until = connection.scalar(select(holds.c.until).where(holds.c.session == session))
+    until = connection.scalar(select(leases.c.until).where(leases.c.session == session))
     return None if until is None else until - now(connection)
 
 

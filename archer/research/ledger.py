@@ -20,7 +20,9 @@ from archer.research.tables import sessions
 from archer.research.verdict import Gated, Verdict
 from archer.store import Store
 from archer.store.environment import environment
+from archer.store.errors import reading_row
 from archer.store.owner import this_process
+from archer.store.rows import check_kinds
 from archer.store.run import now
 
 
@@ -53,7 +55,7 @@ class Ledger:
         """Every session, the oldest first."""
         with self.store.transaction() as connection:
             found = connection.execute(select(sessions).order_by(sessions.c.id)).mappings()
-            return [session_of(dict(row)) for row in found]
+            return [_session(dict(row)) for row in found]
 
     def begin(self, settings: Settings) -> Session:
         """A new session, held by this process."""
@@ -203,3 +205,9 @@ class Ledger:
             if self._taken is not None:
                 check(connection, self._taken, self.where)
             yield connection
+
+
+def _session(row: Mapping[str, Any]) -> Session:
+    with reading_row(f"session {row['id']}"):
+        check_kinds(sessions, row)
+        return session_of(row)

@@ -64,6 +64,8 @@ class ManualProposer(Proposer):
 def _read(path: Path) -> str:
     if path.suffix != ".py":
         raise ArcherError(f"{path}: not a Python file (its name must end in .py)")
+    if path.exists() and not path.is_file():  # of a pipe without a writer one would wait for ever
+        raise ArcherError(f"{path} is no file: name the rule's file")
     try:
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:

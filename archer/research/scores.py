@@ -6,6 +6,7 @@ import pandas as pd
 from sqlalchemy import Connection, delete, insert, select
 
 from archer.research.tables import scores
+from archer.store.errors import reading_row
 
 SCORES = ("rule", "stage", "split", "task", "seed", "accuracy")
 
@@ -43,4 +44,5 @@ def read_scores(connection: Connection, session: int, split: str) -> pd.DataFram
     query = query.where(scores.c.session == session, scores.c.split == split)
     order = query.order_by(scores.c.stage, scores.c.rule, scores.c.task, scores.c.seed)
     found = pd.DataFrame(connection.execute(order).all(), columns=list(SCORES))
-    return found.astype({"seed": int, "accuracy": float})
+    with reading_row(f"scores of session {session}"):
+        return found.astype({"seed": int, "accuracy": float})

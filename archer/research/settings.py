@@ -1,5 +1,6 @@
 """What a session of the loop was asked to do: stored with it, so that `resume` needs no options."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -13,7 +14,7 @@ MOST_BATCH = 64
 
 @dataclass(frozen=True)
 class Budget:
-    """What each arm may spend; None is without limit. Checked before every proposal.
+    """What each arm may spend; None, or infinity, is without limit. Checked before every proposal.
 
     candidates: proposals asked for, refused ones and those that came to nothing included. hours:
     of asking, gating and training of the arm's candidates. gpu_hours: of their training on a GPU.
@@ -32,6 +33,8 @@ class Budget:
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise ArcherError(f"--{name.replace('_', '-')} {value:g}: it must be above zero")
+            if value == math.inf:  # JSON has no word for it
+                object.__setattr__(self, name, None)
 
 
 @dataclass(frozen=True)

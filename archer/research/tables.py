@@ -136,7 +136,7 @@ def exist(connection: Connection, where: str) -> bool:
 
 
 def _known(version: str | None, where: str) -> None:
-    if version is not None and int(version) > VERSION:
+    if version is not None and not (version.isdigit() and int(version) <= VERSION):
         raise ArcherError(
             f"{where} holds research of a newer Archer (version {version}, this one knows "
             f"{VERSION}): update Archer, or name another folder"

@@ -1,12 +1,12 @@
 """Which plans of a store train at rates chosen beforehand, and what these were chosen by."""
 
 import json
-from typing import Any
 
 from sqlalchemy import Column, Connection, MetaData, String, Table, Text, inspect, select, text
 
 from archer.mad.plan import Plan
 from archer.mad.rates import ChosenRates
+from archer.store.errors import reading_row
 
 LOCK = 0x63686F73  # of PostgreSQL's advisory locks: one process at a time makes the table
 
@@ -35,7 +35,8 @@ def by_plan(connection: Connection) -> dict[str, tuple[ChosenRates, ...]]:
     """By id, the rates of every plan that has them."""
     if not inspect(connection).has_table(chosen_rates.name):
         return {}
-    found: dict[str, list[dict[str, Any]]] = {
-        row.plan: json.loads(row.rates) for row in connection.execute(select(chosen_rates))
-    }
-    return {id: tuple(map(ChosenRates.from_json, told)) for id, told in found.items()}
+    found = {}
+    for row in connection.execute(select(chosen_rates)):
+        with reading_row(f"chosen rates of plan {row.plan}"):
+            found[row.plan] = tuple(map(ChosenRates.from_json, json.loads(row.rates)))
+    return found

@@ -1,12 +1,11 @@
 """What a database says, in one line for users."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from archer.errors import ArcherError
+from archer.errors import ArcherError, one_line
 
 HINTS = {
     "not a database": "move it away, or name another folder or store",
@@ -18,17 +17,33 @@ HINTS = {
 }
 
 
-@contextmanager
-def told(where: str) -> Iterator[None]:
-    """Database errors inside become ArcherError; those that only a bug can cause pass.
+class DamagedError(Exception):
+    """A row holds what Archer does not write: `told` says so."""
 
-    So does JSON that cannot be read: a database does not look at the text that it holds.
+
+@contextmanager
+def reading_row(what: str) -> Iterator[None]:
+    """For whatever makes something of a row. Raises DamagedError where that cannot be.
+
+    A database looks neither at the text that it holds nor, as SQLite, at what a number is.
+    what: the row, as in "trial 0123456789abcdef".
     """
     try:
         yield
-    except json.JSONDecodeError as error:
+    except (ArcherError, AttributeError, LookupError, TypeError, ValueError) as error:
+        reason = "it lacks " if isinstance(error, KeyError) else ""
+        raise DamagedError(f"{what}: {reason}{one_line(error, named=False)}") from error
+
+
+@contextmanager
+def told(where: str) -> Iterator[None]:
+    """Database errors and damaged rows inside become ArcherError; what only a bug can cause
+    passes."""
+    try:
+        yield
+    except DamagedError as error:
         raise ArcherError(
-            f"{where} is damaged (what is written there is not JSON): move it away to begin anew"
+            f"{where} is damaged ({error}): mend it, or move it away to begin anew"
         ) from error
     except DBAPIError as error:
         if isinstance(error, IntegrityError):

@@ -1,12 +1,12 @@
 """What a store knows of trials, beyond their results: descriptions, who trained them, scores."""
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import select
 
 from archer.store import rows
+from archer.store.errors import DamagedError
 from archer.store.run import ENDED
 from archer.store.schema import trials
 from archer.store.store import Store
@@ -14,12 +14,15 @@ from archer.train.reading import Split, read
 
 
 def descriptions(store: Store, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """What `Trial.to_json` wrote of each of these trials. Raises ArcherError as the store does."""
+    """What `Trial.to_json` wrote of each of these trials. Raises ArcherError as the store does,
+    and for one that is not there."""
     found: dict[str, dict[str, Any]] = {}
     with store.reading() as connection:
         for some in rows.chunks(ids):
             query = select(trials.c.id, trials.c.trial).where(trials.c.id.in_(some))
-            found |= {row.id: json.loads(row.trial) for row in connection.execute(query)}
+            found |= {id: rows.description(id, told) for id, told in connection.execute(query)}
+        if lost := [id for id in ids if id not in found]:
+            raise DamagedError(f"trial {lost[0]} was asked for and is not there")
     return found
 
 

@@ -21,11 +21,15 @@ def this_process() -> Owner:
     return Owner(machine(), os.getpid(), _born(os.getpid()) or "")
 
 
-def is_gone(owner: Owner) -> bool:
-    """Whether it was a process of this machine and is no more; of others nothing is known."""
-    if owner.machine != machine() or not owner.born:
-        return False
-    return _born(owner.pid) != owner.born
+def holds(owner: Owner, left: float) -> bool:
+    """Whether a process may still have what it took. left: seconds of its lease.
+
+    One of this machine as long as it lives: a clock that was set, or stood still while the machine
+    slept, ends no lease. Of others nothing but their lease is known.
+    """
+    if owner.machine == machine() and owner.born:
+        return _born(owner.pid) == owner.born
+    return left > 0
 
 
 @cache

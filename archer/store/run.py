@@ -11,12 +11,11 @@ from archer.errors import ArcherError
 from archer.mad.plan import Population
 from archer.store import rows
 from archer.store.errors import told
-from archer.store.owner import Owner, is_gone
+from archer.store.rows import ENDED as ENDED
 from archer.store.schema import curves, runs, trials
 from archer.train.results import MemberResult
 
 LEASE_SECONDS = 60.0
-ENDED = ("finished", "stopped", "diverged")
 
 
 class Run:
@@ -118,10 +117,8 @@ class Run:
 
 def _holds(connection: Connection, run: int) -> bool:
     """Whether a run still has a right to what it claimed."""
-    row = connection.execute(select(runs).where(runs.c.id == run)).one()
-    if row.ended is not None or row.until <= now(connection):
-        return False
-    return not is_gone(Owner(row.machine, row.pid, row.born))
+    row = connection.execute(select(runs).where(runs.c.id == run)).one_or_none()
+    return row is not None and row.ended is None and rows.holds_still(row, now(connection))
 
 
 def now(connection: Connection) -> float:

@@ -25,7 +25,7 @@ plans = Table(
 )
 
 # One command at work on the store. It holds its trials until `until` (seconds since 1970, which it
-# moves on while it lives), or until `ended`, or until its process is gone.
+# moves on while it lives; of a process of the same machine until that is gone), or until `ended`.
 runs = Table(
     "runs",
     TABLES,

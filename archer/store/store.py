@@ -15,7 +15,7 @@ from archer.rules.described import described, own_rules
 from archer.store import chosen, rows
 from archer.store.environment import RULES, environment
 from archer.store.errors import told
-from archer.store.owner import Owner, is_gone, this_process
+from archer.store.owner import Owner, this_process
 from archer.store.run import ENDED, LEASE_SECONDS, Run, now
 from archer.store.schema import curves, plans, populations, runs, trials
 from archer.train.results import EpochMetrics, MemberResult
@@ -30,9 +30,9 @@ class Store:
     - A trial that has ended (finished, stopped, diverged) never changes again, nor its curve.
     - A population is claimed whole or not at all, and a trial is held by one run at a time: two
       runs never train it at the same time, and never again once it has ended.
-    - What a run holds is free once the run is closed, once its process is gone (seen at once on
-      the same machine) or once it has shown no life for its lease; from then on a result it may
-      still bring is refused if another run has taken the trial.
+    - What a run holds is free once the run is closed, once its process is gone (on the same
+      machine) or once it has shown no life for its lease (on another); from then on a result it
+      may still bring is refused if another run has taken the trial.
     - Results of one call are stored all together or not at all, and survive the death of this
       process as soon as the call has returned.
     - Numbers come back as they were, to the last bit; NaN comes back as NaN.
@@ -96,8 +96,8 @@ class Store:
     def populations(self) -> list[tuple[str, ...]]:
         """Members of every recorded population, the oldest first."""
         with self.reading() as connection:
-            found = connection.scalars(select(populations.c.members).order_by(populations.c.id))
-            return [tuple(json.loads(members)) for members in found]
+            found = select(populations.c.id, populations.c.members).order_by(populations.c.id)
+            return [rows.members(id, text) for id, text in connection.execute(found)]
 
     def states(self, ids: Sequence[str]) -> dict[str, tuple[str, str]]:
         """(status, reason) of those of these trials it knows.
@@ -113,13 +113,13 @@ class Store:
                     query.where(trials.c.id.in_(some))
                 ):
                     gone = status == "running" and run not in living
-                    found[id] = ("waiting", "") if gone else (status, reason)
+                    found[id] = ("waiting", "") if gone else rows.state(id, status, reason)
         return found
 
     def _living(self, connection: Connection) -> set[int]:
         at = now(connection)
-        found = connection.execute(select(runs).where(runs.c.ended.is_(None), runs.c.until > at))
-        return {r.id for r in found if not is_gone(Owner(r.machine, r.pid, r.born))}
+        found = connection.execute(select(runs).where(runs.c.ended.is_(None)))
+        return {row.id for row in found if rows.holds_still(row, at)}
 
     def results(self, ids: Sequence[str]) -> dict[str, MemberResult]:
         """Results, with their curves, of those of these trials that have ended."""
@@ -134,7 +134,7 @@ class Store:
                 for row in connection.execute(by_epoch):
                     history.setdefault(row[0], []).append(rows.epoch(row))
                 for id, summary in connection.execute(ended):
-                    found[id] = rows.result(summary, history.get(id, ()))
+                    found[id] = rows.result(id, summary, history.get(id, ()))
         return found
 
     def devices(self, ids: Sequence[str]) -> dict[str, str]:
@@ -155,24 +155,15 @@ class Store:
         with self.reading() as connection:
             rates = chosen.by_plan(connection)
             found = connection.execute(select(plans)).mappings()
-            return [
-                {**row, "rows": json.loads(row["rows"]), "rates": rates.get(row["id"], ())}
-                for row in found
-            ]
+            return [rows.plan(dict(row), rates.get(row["id"], ())) for row in found]
 
     def runs(self) -> list[dict[str, Any]]:
         """Every run in order of its start; `alive`: whether it still holds its trials."""
         with self.reading() as connection:
             living = self._living(connection)
+            asked = set(connection.scalars(select(plans.c.id)))
             found = connection.execute(select(runs).order_by(runs.c.id)).mappings()
-            return [
-                {
-                    **row,
-                    "environment": json.loads(row["environment"]),
-                    "alive": row["id"] in living,
-                }
-                for row in found
-            ]
+            return [rows.run(dict(row), asked, row["id"] in living) for row in found]
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:

@@ -142,6 +142,20 @@ def a_lease_ends_unless_its_run_shows_life(opened: Opened) -> None:
         assert living.finish(results_of(second)) == set(ids_of(second))
 
 
+def a_clock_that_is_set_ends_no_lease_of_a_living_process(opened: Opened) -> None:
+    """A lease of nothing is what a jump of the clock leaves of any."""
+    plan = small_plan()
+    first = plan.populations[0]
+    with opened() as store, store.begin(plan, "cpu", lease=0.0) as run:
+        held = store.begin(plan, "cpu", lease=0.0)
+        assert held.claim(first)
+        assert store.states(ids_of(first))[ids_of(first)[0]] == ("running", "")
+        assert not run.claim(first)
+        assert [each["alive"] for each in store.runs()] == [True, True]
+        held.close()
+        assert run.claim(first)
+
+
 def a_run_shows_life_by_itself(opened: Opened) -> None:
     deadline = time.monotonic() + 60
     with opened() as store, store.begin(small_plan(), "cpu", lease=0.2):
@@ -249,6 +263,7 @@ CONTRACT: tuple[Callable[[Opened], None], ...] = (
     a_population_is_held_whole_and_by_one,
     a_failed_trial_tells_why_and_may_be_tried_again,
     a_lease_ends_unless_its_run_shows_life,
+    a_clock_that_is_set_ends_no_lease_of_a_living_process,
     a_run_shows_life_by_itself,
     what_a_dead_process_held_is_free_at_once,
     many_claim_and_each_population_has_one_holder,

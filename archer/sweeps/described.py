@@ -51,7 +51,7 @@ def sweep_from_json(data: Mapping[str, Any]) -> Sweep:
         tuple(replace(Swept(**each), values=tuple(each["values"])) for each in data["swept"]),
         learn=tuple(data["learn"]),
         kind=data["kind"],
-        trials=data["trials"],
+        trials=int(data["trials"]),
         seed=data["seed"],
         one_at_a_time=data["one_at_a_time"],
         points=points_from_json(data["points"]),

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Column, Connection, Integer, MetaData, Table, Text, inspect, select, text
 
 from archer.store import Store
+from archer.store.errors import reading_row
 from archer.sweeps.described import points_from_json, points_to_json, sweep_from_json, sweep_to_json
 from archer.sweeps.plan import Sweep
 from archer.sweeps.points import Point
@@ -53,8 +54,9 @@ def note(store: Store, sweep: Sweep, points: Sequence[Point]) -> None:
             new = {"key": key, "sweep": json.dumps(told), "points": json.dumps(come_to)}
             connection.execute(sweeps.insert().values(new))
             return
-        told["trials"] = max(told["trials"], json.loads(row.sweep)["trials"])
-        before = json.loads(row.points)
+        with reading_row(f"sweep {row.id}"):
+            told["trials"] = max(told["trials"], int(json.loads(row.sweep)["trials"]))
+            before = list(json.loads(row.points))
         come_to = come_to if len(come_to) > len(before) else before
         new = {"sweep": json.dumps(told), "points": json.dumps(come_to)}
         connection.execute(sweeps.update().where(sweeps.c.key == key).values(new))
@@ -66,14 +68,13 @@ def noted(store: Store) -> list[Noted]:
         if not inspect(connection).has_table(sweeps.name):
             return []
         rows = connection.execute(select(sweeps).order_by(sweeps.c.id)).all()
-        return [
-            Noted(row.id, sweep_from_json(json.loads(row.sweep)), _points(row.points))
-            for row in rows
-        ]
+        return [_noted(row.id, row.sweep, row.points) for row in rows]
 
 
-def _points(text: str) -> tuple[Point, ...]:
-    return points_from_json(json.loads(text))
+def _noted(number: int, sweep: str, points: str) -> Noted:
+    with reading_row(f"sweep {number}"):
+        found = sweep_from_json(json.loads(sweep))
+        return Noted(number, found, points_from_json(json.loads(points)))
 
 
 def _prepare(connection: Connection) -> None:

@@ -7,7 +7,7 @@ from itertools import product
 
 from archer.errors import ArcherError
 from archer.mad.plan import Knobs
-from archer.sweeps.values import CHUNK_SIZE, LEARNED, Swept, Value
+from archer.sweeps.values import CHUNK_SIZE, LEARNED, Swept, Value, shown
 
 MOST_POINTS = 200  # without being told so
 
@@ -35,9 +35,8 @@ class Point:
     def shown(self, name: str) -> str:
         """A value as tables have it: "0.7", "learned" or "learned from 0.7"."""
         value = dict(self.values)[name]
-        if isinstance(value, str):
-            return value
-        return f"{LEARNED} from {value:.12g}" if name in self.learn else f"{value:.12g}"
+        started = not isinstance(value, str) and name in self.learn
+        return f"{LEARNED} from {shown(value)}" if started else shown(value)
 
     @property
     def knobs(self) -> Knobs:

@@ -7,6 +7,7 @@ import numpy as np
 
 from archer.errors import ArcherError
 from archer.mad.plan import Knobs
+from archer.mad.trial import unsigned
 from archer.rules.graph import KnobSpec
 from archer.rules.peer import Contender
 from archer.rules.validate import MAX_CHUNK_SIZE
@@ -67,6 +68,8 @@ def read_swept(
         found.append(Swept(CHUNK_SIZE, default_chunk or rule.chunk_size, sizes))
     if twice := sorted({name for name in named if named.count(name) > 1}):
         raise ArcherError(f"--set {twice[0]} is given twice: list all its values in one")
+    for swept in found:
+        _check_apart(swept)
     if not found:
         raise ArcherError(
             f"nothing to sweep: give --set {rule.name}.KNOB=VALUES, --learn or --chunk-size; "
@@ -135,9 +138,27 @@ def _value(text: str, part: str) -> Value:
 
 def _number(text: str, part: str) -> float:
     try:
-        return float(part)
+        return unsigned(float(part))
     except ValueError:
         raise ArcherError(f"--set {text}: {part!r} is not a number") from None
+
+
+def _check_apart(swept: Swept) -> None:
+    """Raises ArcherError for values that tables would show alike: points go by what is shown."""
+    seen: dict[str, Value] = {}
+    for value in (swept.default, *swept.values):
+        other = seen.setdefault(shown(value), value)
+        if other != value:
+            default = ", the default" if other == swept.default else ""
+            raise ArcherError(
+                f"--set {swept.name}: {value!r} and {other!r}{default} are alike in the twelve "
+                "digits that tables show; give one of them"
+            )
+
+
+def shown(value: Value) -> str:
+    """A value as tables have it."""
+    return value if isinstance(value, str) else f"{value:.12g}"
 
 
 def _chunk_size(size: int) -> int:

@@ -5,8 +5,9 @@ import gc
 import torch
 
 from archer.model.config import ModelConfig
-from archer.rules.graph import RuleGraph
+from archer.rules.graph import HOOKS, RuleGraph
 from archer.rules.peer import Contender, Peer
+from archer.train.evaluate import EVALUATION_BATCH
 
 WIDEST = 96  # more members than this no longer raise the rate
 IN_TURN = 8  # of a layer without a population axis: more cost memory and hardly raise the rate
@@ -14,12 +15,14 @@ SHARE = 0.6  # of the free memory: the rest is for fragments, data and the scori
 SCORED = 1 << 19  # tokens that one scoring pass takes: they fill a GPU
 STATES = 8 << 30  # bytes of states that one may keep
 COPIES = 6  # of the parameters in fp32: values, gradients, moments, bf16, partial sums
+SCORED_AS = 8  # scored sequences cost what one does that is trained on
 
 
 def fitting(
     rule: Contender, config: ModelConfig, batch_size: int, device: torch.device
 ) -> int | None:
-    """The members that can train side by side; None, for any number, on a CPU."""
+    """The members that can train side by side; None, for any number, on a CPU, whose workers share
+    its memory: who starts them says how many (archer.mad.room)."""
     if device.type == "cpu":
         return None
     gc.collect()  # what an earlier population held, recordings and their memory too
@@ -53,6 +56,31 @@ def member_bytes(rule: Contender, config: ModelConfig, batch_size: int) -> int:
     matrices = 4 * D * D + 3 * D * config.inner
     numbers = config.blocks * matrices + 2 * D * config.vocab_size
     return tokens * (config.blocks * block + once) + 4 * COPIES * numbers
+
+
+def autograd_bytes(rule: Contender, config: ModelConfig, batch_size: int) -> int:
+    """Rough peak memory of one member's step in fp32 by autograd, or of scoring it.
+
+    Fitted to eight contenders on a CPU, see docs/performance.md: per token and block what maps,
+    norms, convolutions and SwiGLU keep and pass back, and what every operation of the hooks does.
+    """
+    per_token = config.blocks * (32 * config.dim + 8 * config.inner) + 3 * config.vocab_size
+    if not isinstance(rule, Peer):
+        per_token += config.blocks * _hook_numbers(rule, config)
+    sequences = max(batch_size, EVALUATION_BATCH // SCORED_AS)
+    return 4 * sequences * config.length * per_token
+
+
+def _hook_numbers(rule: RuleGraph, config: ModelConfig) -> int:
+    """Numbers that the operations of the hooks make, for each token of a block."""
+    chunk = min(rule.chunk_size, config.length)
+    size = {
+        ("token", "d_v"): config.dim,
+        ("query", "key"): config.heads * chunk,
+        ("d_k", "d_v"): config.heads * config.head_size**2 // chunk,
+    }
+    nodes = (node for name in HOOKS for node in rule.hook(name).nodes if node.op != "input")
+    return sum(size.get(node.shape, 0) for node in nodes)
 
 
 def state_bytes(rule: RuleGraph, config: ModelConfig) -> int:

@@ -1,11 +1,13 @@
 """The figures of a dry run."""
 
+import os
 import time
 from dataclasses import replace
 
 import pytest
+import torch
 
-from archer.mad.estimate import estimate, matmul_rate, memory, parameters
+from archer.mad.estimate import busy, estimate, matmul_rate, memory, parameters
 from archer.mad.plan import Population, make_plan
 from archer.mad.presets import core, mad, smoke
 from archer.mad.work import _data
@@ -55,6 +57,28 @@ def test_more_members_and_more_work_cost_more():
 
 def test_the_rate_of_this_machine_is_a_plausible_number():
     assert 1e8 < matmul_rate("cpu") < 1e14
+
+
+def test_the_rate_does_not_depend_on_who_else_is_there(monkeypatch):
+    """Threads that wait for one which others keep from its core took ten times as long."""
+    before, seen = torch.get_num_threads(), []
+    monkeypatch.setattr("archer.mad.estimate._timed", lambda a: seen.append(1) or 1e9)
+    monkeypatch.setattr(torch, "set_num_threads", lambda n: seen.append(f"{n} threads"))
+    matmul_rate.cache_clear()
+    try:
+        assert matmul_rate("cpu") == before * 1e9
+    finally:
+        matmul_rate.cache_clear()
+    assert seen == ["1 threads", 1, f"{before} threads"]
+
+
+def test_a_busy_machine_is_told_of(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(4))
+    monkeypatch.setattr(os, "getloadavg", lambda: (3.1, 0.0, 0.0))
+    assert busy("cpu") == "longer while others use this machine (load 3.1, 4 cores)"
+    assert busy("cuda") == ""
+    monkeypatch.setattr(os, "getloadavg", lambda: (1.9, 9.0, 9.0))
+    assert busy("cpu") == ""
 
 
 def test_an_estimate_of_everything_takes_a_moment():

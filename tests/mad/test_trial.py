@@ -100,6 +100,17 @@ def test_ids_that_stand_in_records_stay():
     ]
 
 
+def test_minus_zero_is_zero_and_what_was_stored_with_it_keeps_its_id():
+    adam, zero = builtin_graph("adam"), trial(builtin_graph("adam"), RECALL, bias_correction=0.0)
+    assert trial(adam, RECALL, bias_correction=-0.0) == zero
+    assert "-0.0" not in json.dumps(trial(adam, RECALL, bias_correction=-0.0).to_json()["knobs"])
+    arguments = zero.model, zero.regime, 1e-3
+    rates = [make_trial(adam, {}, (), RECALL, *arguments, decay, 0) for decay in (0.0, -0.0, 0)]
+    assert rates[0].id == rates[1].id != rates[2].id, "an id of a whole number stays what it was"
+    stored = replace(rates[0], weight_decay=-0.0)
+    assert trial_from_json(json.loads(json.dumps(stored.to_json()))).id == stored.id != rates[0].id
+
+
 def test_the_id_changes_with_everything_that_determines_the_trial():
     rule = builtin_graph("momentum")
     base = trial(rule, RECALL)

@@ -153,6 +153,7 @@ def test_what_is_set_aside_is_free_again_after() -> None:
     [
         ({"dollars": 5.0}, "needs the model's prices"),
         ({"price_in": -1.0}, "numbers from 0 up"),
+        ({"price_in": math.inf}, "numbers from 0 up"),
         ({"price_out": math.nan}, "numbers from 0 up"),
         ({"tokens": -1}, "from 0 up"),
         ({"dollars": math.nan, "price_in": 1.0}, "from 0 up"),

@@ -9,10 +9,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from forks import Forks
-from sqlalchemy import inspect, select, update
+from sqlalchemy import inspect, select, text, update
 from standins import Family, StoringLab, plain_gate
 from test_loop import QUICK, loop
 
+from archer.cli import _run
 from archer.errors import ArcherError
 from archer.research.ledger import Ledger
 from archer.research.settings import Budget
@@ -260,3 +261,38 @@ def test_tables_of_a_newer_archer_are_left_alone(tmp_path):
             connection.execute(update(meta).where(meta.c.key == "research").values(value="99"))
         with pytest.raises(ArcherError, match="of a newer Archer"):
             Ledger(store)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("research_candidates SET outcome = 'liked'", r"candidate \w+: its outcome is 'liked'"),
+        ("research_candidates SET training = 'long'", r"candidate \w+: its training is 'long'"),
+        ("research_candidates SET proposal = '{'", r"candidate \w+: "),
+        ("research_candidates SET graph = '{}'", r"candidate \w+: "),
+        ("research_sessions SET settings = '{}'", "session 1: it lacks 'budget'"),
+        ("research_sessions SET costs = '[]'", "session 1: "),
+        (
+            "research_verdicts SET seconds = 'few'",
+            r"verdict on candidate \w+: its seconds is 'few'",
+        ),
+        ("research_scores SET accuracy = 'high'", "scores of session 1: "),
+    ],
+)
+def test_a_row_changed_by_hand_costs_one_line(tmp_path, change, said):
+    made = loop(tmp_path, replace(QUICK, budget=Budget(1), claim_seeds=0))
+    made.run()
+    (entry,) = made.entries("search")
+    with made.ledger.store.transaction() as connection:
+        connection.execute(text(f"UPDATE {change}"))
+    ledger = made.ledger
+    with pytest.raises(ArcherError, match=rf"is damaged \({said}") as told:
+        _ = (ledger.sessions(), ledger.entries(), ledger.verdicts(entry), ledger.scores(1))
+    assert "\n" not in str(told.value)
+
+
+def test_looking_at_a_search_that_never_began_costs_one_line(tmp_path, capsys):
+    with open_store(tmp_path) as store:
+        Ledger(store)
+    assert _run(["research", "status", str(tmp_path)]) == 2
+    assert "no research there; `archer research` begins one" in capsys.readouterr().err

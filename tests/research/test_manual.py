@@ -1,5 +1,6 @@
 """The proposer that is a person."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,9 @@ def test_mistakes_are_named(file: Path, tmp_path: Path) -> None:
         ManualProposer(file, "why", {"compression": 2.0})
     with pytest.raises(ArcherError, match="no task chess"):
         ManualProposer(file, "why", {"chess": 0.1})
+    os.mkfifo(tmp_path / "pipe.py")
+    with pytest.raises(ArcherError, match="is no file"):
+        ManualProposer(tmp_path / "pipe.py", "why")
     file.write_bytes(b"\xff\xfe")
     with pytest.raises(ArcherError, match="not UTF-8"):
         ManualProposer(file, "why")

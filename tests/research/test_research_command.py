@@ -1,5 +1,6 @@
 """`archer research` as a person uses it: stopped with Ctrl-C, continued, looked at."""
 
+import json
 import os
 import signal
 import time
@@ -11,6 +12,7 @@ from llm_case import SLOW
 
 from archer.errors import ArcherError
 from archer.research.ledger import Ledger
+from archer.research.settings import Budget, Settings
 from archer.store import open_store
 
 # Two tasks of smoke are enough to train, and one measurement of a rule's time per token.
@@ -133,3 +135,12 @@ def test_resume_names_no_option_it_does_not_have(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(ArcherError, match=r"File exists; resume a copy of it that can be written$"):
         resume(tmp_path / "file", str(tmp_path / "search.db"), print)
+
+
+def test_endless_hours_are_no_limit():
+    """JSON has no infinity: what a session keeps is read by others than Python."""
+    endless = Settings(Budget(3, hours=float("inf"), dollars=float("inf")))
+    assert endless == Settings(Budget(3))
+    assert "Infinity" not in json.dumps(endless.to_json())
+    stored = json.loads(json.dumps(endless.to_json()).replace("null", "Infinity", 1))
+    assert Settings.from_json(stored) == endless

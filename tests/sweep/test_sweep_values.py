@@ -112,6 +112,20 @@ def test_a_mistake_costs_one_clear_line(text, said):
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    "text", ["adam.mu1=0.5,0.50000000000001", "adam.mu1=0.9000000000000001,0.5"]
+)
+def test_values_that_tables_show_alike_are_refused(text):
+    """Points go by what is shown: one of them would be lost."""
+    with pytest.raises(ArcherError, match="alike in the twelve digits that tables show"):
+        read(text)
+
+
+def test_minus_zero_is_zero():
+    (swept,) = read("adam.bias_correction=-0,1,0")
+    assert [repr(value) for value in swept.values] == ["0.0", "1.0"]
+
+
 def test_no_heads_cost_one_clear_line():
     with pytest.raises(ArcherError, match="heads is 0; it must be at least 1"):
         plan_sweep("momentum", set=["momentum.mu=0.5"], preset="smoke", heads=0)

@@ -1,5 +1,6 @@
 """What a language model may use, kept before each request and not only noticed after it."""
 
+import math
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -34,7 +35,7 @@ class Budget:
     _lock: threading.RLock = field(default_factory=threading.RLock, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        if not (self.price_in >= 0 and self.price_out >= 0):
+        if not (0 <= self.price_in < math.inf and 0 <= self.price_out < math.inf):
             raise ArcherError("prices per million tokens must be numbers from 0 up")
         if self.dollars is not None and self.price_in == self.price_out == 0:
             raise ArcherError(
