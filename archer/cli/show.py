@@ -119,7 +119,7 @@ def _memory(plan: "Plan", largest: int, device: str, workers: int) -> str:
     if device == "cuda":
         return said
     room = Room(workers)
-    if all(room.members(population) is None for population in plan.populations):
+    if all(room.want(population).members is None for population in plan.populations):
         return said
     here = f"{room.share / 2**20:,.0f} MiB for each of {workers}" if workers > 1 else "less"
     return f"{said}; there is room here for {here}: fewer of its members train at a time"

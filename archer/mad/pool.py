@@ -17,7 +17,7 @@ from typing import Any
 
 from archer.errors import one_line
 from archer.mad.plan import Population
-from archer.mad.room import Room
+from archer.mad.room import Room, Want
 from archer.mad.work import Keep
 from archer.train.results import MemberResult, Progress, result_from_json
 
@@ -25,6 +25,7 @@ from archer.train.results import MemberResult, Progress, result_from_json
 MEMORY_KEPT = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "8000000000"}
 
 OVER = ("results", "failed")
+ALL = Want(None, 0)
 PATIENCE = 10.0  # seconds that what is told to end has to leave its checkpoints
 
 
@@ -64,9 +65,13 @@ class Pool:
         room: Room | None = None,
     ) -> None:
         self.total, self.keep, self.room = len(populations), keep, room
-        self.waiting: queue.SimpleQueue[tuple[int, Population]] = queue.SimpleQueue()
-        for item in enumerate(populations) if in_order else _longest_first(populations):
-            self.waiting.put(item)
+        self.waiting: queue.SimpleQueue[tuple[int, Population, Want]] = queue.SimpleQueue()
+        for index, population in (
+            enumerate(populations) if in_order else _longest_first(populations)
+        ):
+            # here: a thread that is within torch when the program ends takes it down with a signal
+            want = ALL if room is None else room.want(population)
+            self.waiting.put((index, population, want))
         self.answers: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self.start = partial(_start, device, threads)
         self.lock, self.closed = threading.Lock(), False
@@ -104,14 +109,14 @@ class Pool:
     def _feed(self, worker: int) -> None:
         while True:
             try:
-                index, population = self.waiting.get_nowait()
+                index, population, want = self.waiting.get_nowait()
             except queue.Empty:
                 self._dismiss(worker)
                 return
-            with nullcontext() if self.room is None else self.room.held(population) as members:
+            with nullcontext() if self.room is None else self.room.held(want):
                 self.answers.put(Event(index, worker, "began"))
                 try:
-                    event = self._train(index, worker, population, members)
+                    event = self._train(index, worker, population, want.members)
                 except Exception as error:  # else nobody would ever hear of this population again
                     event = Event(index, worker, "failed", reason=f"worker lost: {one_line(error)}")
                     self.processes[worker].kill()

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from archer.mad.estimate import largest_step, memory
@@ -15,6 +16,14 @@ LIMITS = (
     ("", "memory.max", "memory.current", "inactive_file"),
     ("memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
 )
+
+
+@dataclass(frozen=True)
+class Want:
+    """What a population takes: how many of its members train at a time, None for all, in bytes."""
+
+    members: int | None
+    bytes: int
 
 
 class Room:
@@ -30,28 +39,30 @@ class Room:
         self.taken: list[int] = []
         self.changed = threading.Condition()
 
-    def members(self, population: Population) -> int | None:
-        """How many of a population train at a time; None: all of them."""
-        if memory(population) <= self.share:
-            return None
-        step = largest_step(population)
-        beside = memory(population) - step * len(population.trials)
-        return max(1, min((self.share - beside) // step, len(population.trials) - 1))
+    def want(self, population: Population) -> Want:
+        """What a population is to take; nothing of a layer that cannot be made, which its training
+        will say."""
+        try:
+            everything, step = memory(population), largest_step(population)
+        except Exception:
+            return Want(None, 0)
+        count = len(population.trials)
+        if everything <= self.share:
+            return Want(None, everything)
+        members = max(1, min((self.share - everything) // step + count, count - 1))
+        return Want(members, everything - (count - members) * step)
 
     @contextmanager
-    def held(self, population: Population) -> Iterator[int | None]:
-        """Waits for room; inside it is taken. Yields `members`."""
-        members = self.members(population)
-        fewer = 0 if members is None else len(population.trials) - members
-        wanted = memory(population) - fewer * largest_step(population)
+    def held(self, want: Want) -> Iterator[None]:
+        """Waits for room; inside it is taken."""
         with self.changed:
-            self.changed.wait_for(lambda: not self.taken or self._left() >= wanted)
-            self.taken.append(wanted)
+            self.changed.wait_for(lambda: not self.taken or self._left() >= want.bytes)
+            self.taken.append(want.bytes)
         try:
-            yield members
+            yield
         finally:
             with self.changed:
-                self.taken.remove(wanted)
+                self.taken.remove(want.bytes)
                 self.changed.notify_all()
 
     def _left(self) -> int:

@@ -77,8 +77,8 @@ def _run(ledger: Ledger, session: Session, folder: Path, say: Say) -> Overview:
                 session = next(s for s in ledger.sessions() if s.id == session.id)
             _loop(ledger, session, folder, say).run()
             return _report(ledger, session, folder)
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(
+    except KeyboardInterrupt as stop:  # or a kind of it, as a command line may raise on SIGTERM
+        raise type(stop)(
             f"everything so far is kept; `archer research resume {typed(folder)}` continues"
         ) from None
 

@@ -58,6 +58,8 @@ def open_store(address: str | Path, *, create: bool = True) -> Store:
 
 def _url(address: str | Path) -> URL:
     """Raises ArcherError for what is no address of a store."""
+    if address == "":  # of a variable that is not set; it would mean the folder one is in
+        raise ArcherError(f"the store's address is empty: name a folder or a file, or {HOW}")
     if isinstance(address, Path) or "://" not in address:
         path = Path(address)
         path = path if path.suffix == ".db" and not path.is_dir() else path / STORE_FILE

@@ -40,13 +40,13 @@ def of(population: Population, members: int) -> int:
 
 def test_what_fits_in_a_share_trains_all_at_a_time(population):
     everything = memory(population)
-    assert Room(1, everything).members(population) is None
-    assert Room(2, 2 * everything).members(population) is None
-    assert Room(2, 2 * everything - 2).members(population) == 5
-    assert Room(1, of(population, 2)).members(population) == 2
-    assert Room(3, 3 * of(population, 2)).members(population) == 2
-    assert Room(1, 0).members(population) == 1, "one always trains"
-    assert Room(1, 0).members(Population(population.trials[:1])) == 1
+    assert Room(1, everything).want(population).members is None
+    assert Room(2, 2 * everything).want(population).members is None
+    assert Room(2, 2 * everything - 2).want(population).members == 5
+    assert Room(1, of(population, 2)).want(population).members == 2
+    assert Room(3, 3 * of(population, 2)).want(population).members == 2
+    assert Room(1, 0).want(population).members == 1, "one always trains"
+    assert Room(1, 0).want(Population(population.trials[:1])).members == 1
 
 
 def test_a_member_larger_than_a_share_waits_for_others_to_end(population):
@@ -54,14 +54,15 @@ def test_a_member_larger_than_a_share_waits_for_others_to_end(population):
     inside, leave = threading.Event(), threading.Event()
 
     def first() -> None:
-        with shared.held(population) as members:
-            order.append(members)
+        want = shared.want(population)
+        with shared.held(want):
+            order.append(want.members)
             inside.set()
             leave.wait(60)
             order.append("left")
 
     def second() -> None:
-        with shared.held(population):
+        with shared.held(shared.want(population)):
             order.append("second")
 
     threads = [threading.Thread(target=first), threading.Thread(target=second)]
@@ -78,8 +79,15 @@ def test_a_member_larger_than_a_share_waits_for_others_to_end(population):
 
 def test_small_ones_do_not_wait_for_each_other(population):
     shared = Room(2, 2 * memory(population))
-    with shared.held(population) as one, shared.held(population) as two:
-        assert (one, two) == (None, None)
+    want = shared.want(population)
+    with shared.held(want), shared.held(want):
+        assert want.members is None
+
+
+def test_what_cannot_be_counted_wants_nothing(population, monkeypatch):
+    """Its training says what is wrong with it."""
+    monkeypatch.setattr(room, "memory", lambda _: 1 / 0)
+    assert Room(1, GIB).want(population) == room.Want(None, 0)
 
 
 def test_how_many_train_at_a_time_does_not_change_their_bits(population, monkeypatch):
@@ -141,9 +149,9 @@ def test_a_plan_for_a_large_gpu_is_cut_down_for_a_small_machine():
     (wide,) = make_plan([builtin_graph("delta")], long, seeds=16, together=True).populations
     assert len(wide.trials) == 96
     assert memory(wide) > 500 * GIB
-    assert Room(1, 12 * GIB).members(wide) == 1
-    assert Room(1, 20 * GIB).members(wide) == 2
-    assert Room(1, 64 * GIB).members(wide) == 8
+    assert Room(1, 12 * GIB).want(wide).members == 1
+    assert Room(1, 20 * GIB).want(wide).members == 2
+    assert Room(1, 64 * GIB).want(wide).members == 8
 
 
 # peak memory of one member beyond its parameters, in KiB per token: batches of 32 sequences of 128

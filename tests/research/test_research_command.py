@@ -10,9 +10,11 @@ import pytest
 from forks import Forks
 from llm_case import SLOW
 
+from archer.cli import Terminated
 from archer.errors import ArcherError
 from archer.research.ledger import Ledger
 from archer.research.settings import Budget, Settings
+from archer.research.start import begin
 from archer.store import open_store
 
 # Two tasks of smoke are enough to train, and one measurement of a rule's time per token.
@@ -144,3 +146,15 @@ def test_endless_hours_are_no_limit():
     assert "Infinity" not in json.dumps(endless.to_json())
     stored = json.loads(json.dumps(endless.to_json()).replace("null", "Infinity", 1))
     assert Settings.from_json(stored) == endless
+
+
+def test_sigterm_stays_what_it_is(tmp_path, monkeypatch):
+    """Its exit code is 143; one that stops jobs tells it from Ctrl-C."""
+
+    def stopped(*_: object) -> None:
+        raise Terminated
+
+    monkeypatch.setattr("archer.research.start._costs", dict)
+    monkeypatch.setattr("archer.research.start._loop", stopped)
+    with pytest.raises(Terminated, match="everything so far is kept"):
+        begin(Settings(Budget(1)), tmp_path, None, print)

@@ -30,6 +30,7 @@ from archer.research.summary import summary
 from archer.research.tables import sessions
 from archer.rules.load import builtin_graph
 from archer.store import open_store
+from archer.store.environment import environment
 from archer.store.schema import plans, runs
 
 DAY = datetime.now(UTC).strftime("%Y-%m-%d")
@@ -266,9 +267,8 @@ def test_searches_of_before_plans_were_named_are_told_by_their_command(shared):
             connection.execute(plans.update().where(plans.c.id == plan.id).values(preset=plain))
             if plain != plan.preset:
                 asked = runs.update().where(runs.c.plan == plan.id)
-                run = connection.execute(select(runs).where(runs.c.plan == plan.id)).first()
-                told = {**json.loads(run.environment), "command": ["/bin/archer", "research"]}
-                connection.execute(asked.values(environment=json.dumps(told)))
+                told = json.dumps(environment("cpu") | {"command": ["/bin/archer", "research"]})
+                connection.execute(asked.values(environment=told))
     with open_store(shared) as store:
         assert {row.rule for row in gather(store).plan.rows} == {"delta", "momentum"}
         assert all(plan["preset"] in ("smoke", "quick") for plan in store.plans())

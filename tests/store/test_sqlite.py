@@ -97,6 +97,7 @@ def test_a_file_that_is_no_store_is_refused_in_one_line_and_left_as_it_is(tmp_pa
 @pytest.mark.parametrize(
     ("address", "message"),
     [
+        ("", "the store's address is empty: name a folder or a file"),
         ("mysql://host/db", "a store cannot be kept in mysql: write sqlite:///FILE or postgresql"),
         ("sqlite://", "a store in SQLite needs a file"),
         ("sqlite:///:memory:", "a store in SQLite needs a file"),
