@@ -64,7 +64,7 @@ def lengths(
         raise ArcherError("give the folder of a benchmark, or --from and a record")
     if from_ is not None:
         check_record(lengths, locals())
-        return _show_rebuilt(from_, out)
+        return show_rebuilt_lengths(from_, out)
     assert folder is not None
     from archer.benchmark import find_device
     from archer.lengths import lengths as run
@@ -88,7 +88,7 @@ def lengths(
     return None
 
 
-def _show_rebuilt(record: Path, out: Path | None) -> int:
+def show_rebuilt_lengths(record: Path, out: Path | None) -> int:
     """`archer lengths --from RECORD`: its report again; 1 if it is another."""
     from archer.lengths import rebuild
 

@@ -1,5 +1,6 @@
 """`archer record`, `archer bench --from` and `archer sweep --from`."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -10,6 +11,8 @@ from archer.errors import ArcherError
 
 if TYPE_CHECKING:
     from archer.record import Made
+
+Rebuilding = Callable[[Path, Path | None], int]  # of a record, into a folder; the exit status
 
 
 def record(
@@ -133,14 +136,35 @@ def _show_made(made: "Made") -> None:
 def show_rebuilt(record: Path, out: Path | None = None) -> int:
     """`archer bench --from RECORD`: its table again, without training; 1 if it is another.
 
-    out: folder for the files, by default results/NAME, the record's own name.
+    out: folder for the files, by default results/NAME, the record's own name. A record of another
+    kind is rebuilt as its own command does.
     """
+    other = _rebuilding(record)
+    return _show_table_again(record, out) if other is None else other(record, out)
+
+
+def _rebuilding(record: Path) -> Rebuilding | None:
+    """What rebuilds a sweep, a search or long sequences; None for a table."""
+    from archer.lengths import is_lengths_record
+    from archer.research.record import is_search_record
     from archer.sweeps.recorded import is_sweep_record
 
     if is_sweep_record(record):
         from archer.cli.sweep import show_rebuilt_sweep
 
-        return show_rebuilt_sweep(record, out)
+        return show_rebuilt_sweep
+    if is_search_record(record):
+        from archer.cli.show_research import show_rebuilt as show_rebuilt_search
+
+        return show_rebuilt_search
+    if is_lengths_record(record):
+        from archer.cli.lengths import show_rebuilt_lengths
+
+        return show_rebuilt_lengths
+    return None
+
+
+def _show_table_again(record: Path, out: Path | None) -> int:
     from archer.cli.show import console
     from archer.cli.tables import Whole
     from archer.record import rebuild

@@ -121,3 +121,8 @@ class Measured:
                 index="position", columns="seed", values="value"
             )
         return found
+
+
+def is_lengths_record(folder: Path) -> bool:
+    """Whether a folder is a record of long sequences, whole or not."""
+    return (folder / FACTS).is_file()

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 import archer
+from archer.cli import main
 from archer.errors import ArcherError
 from archer.lengths import Measured, lengths, rebuild
 from archer.lengths.choose import refuse_unmeasurable
@@ -200,3 +201,11 @@ def test_models_without_a_memory_to_measure(record, trained):
         refuse_unmeasurable("delta", replace(trial, rule=trial.rule.with_chunk_size(32)))
     with pytest.raises(ArcherError, match="attention is no memory rule"):
         refuse_unmeasurable("attention", replace(trial, rule=Peer("attention")))
+
+
+def test_bench_rebuilds_records_of_other_kinds_too(record, tmp_path, capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["bench", "--from", str(record), "--out", str(tmp_path / "again")])
+    assert end.value.code in (None, 0)
+    assert "equal to the record's files" in capsys.readouterr().out
+    assert (tmp_path / "again" / "report.md").is_file()
